@@ -1,1 +1,1 @@
-"""geometry."""
+"""Measures of vectors: pure functions from statistics to `Measure` values, one concept a file."""

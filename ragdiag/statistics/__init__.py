@@ -1,1 +1,1 @@
-"""statistics."""
+"""Mergeable statistics of a store: everything global that a measure needs."""

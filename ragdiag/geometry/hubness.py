@@ -1,0 +1,291 @@
+"""Hubs and orphans: how unevenly documents share the top k of the queries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ragdiag.geometry.intervals import Z, grouped_jackknife
+from ragdiag.statistics.neighbors import occurrences
+from ragdiag.types import Float64, IntArray, Measure
+
+GROUPS = 40  # of queries, for the jackknife
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """k-occurrence counts with what their nulls and intervals need.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (n,)
+        N_k: in how many of the m top-k lists each document stands.
+    queries : int
+        m.
+    k : int
+        Length of the lists.
+    population : int or None
+        How many queries there are of which the m are a uniform sample without replacement
+        (documents as queries); None when the m are a sample of an unbounded stream.
+    without : tuple of ndarray
+        The counts without each of `GROUPS` random groups of queries.
+    """
+
+    counts: IntArray
+    queries: int
+    k: int
+    population: int | None
+    without: tuple[IntArray, ...]
+
+    @classmethod
+    def of(
+        cls, positions: IntArray, n: int, *, population: int | None, rng: np.random.Generator
+    ) -> Occurrences:
+        """Count the top-k lists `positions`, shape (m, k), over n documents."""
+        m = len(positions)
+        counts = occurrences(positions, n)
+        group = rng.permutation(m) % GROUPS
+        without = tuple(counts - occurrences(positions[group == g], n) for g in range(min(GROUPS, m)))
+        return cls(counts, m, positions.shape[1], population, without)
+
+    @property
+    def mean(self) -> float:
+        """μ: slots per document."""
+        return float(self.counts.mean())
+
+    @property
+    def chance(self) -> float:
+        """Probability that a query that ranks at random lists a given document."""
+        return min(self.mean / self.queries, 1.0)
+
+    @property
+    def sampled_share(self) -> float:
+        """Share of the population of queries that was used; 0 for a stream."""
+        return self.queries / self.population if self.population else 0.0
+
+    def without_queries(self, g: int) -> int:
+        """Queries left when group g is taken out."""
+        return self.queries - len(range(g, self.queries, GROUPS))
+
+    def interval(
+        self, value: float, statistic: Callable[[IntArray, int], float], null: float | None
+    ) -> Measure:
+        """Give `value` the jackknife interval of `statistic(counts, m)`."""
+        variance = self.jackknife(statistic)
+        return self.with_variance(value, variance * (1 - self.sampled_share), null)
+
+    def jackknife(self, statistic: Callable[[IntArray, int], float]) -> float:
+        """Return the delete-a-group variance of `statistic(counts, m)`; NaN for too few queries."""
+        if self.queries < 2 * GROUPS:
+            return math.nan
+        return grouped_jackknife(GROUPS, lambda g: statistic(self.without[g], self.without_queries(g)))
+
+    def with_variance(self, value: float, variance: float, null: float | None) -> Measure:
+        """Return the t interval of `value`, without ends when the variance is unknown."""
+        if not math.isfinite(variance):
+            return Measure(value, None, None, null, self.queries)
+        half = float(stats.t.ppf(0.975, GROUPS - 1)) * math.sqrt(variance)
+        if half < 0.5 * value:  # well away from 0: errors are multiplicative
+            factor = math.exp(half / value)
+            return Measure(value, value / factor, value * factor, null, self.queries)
+        return Measure(value, value - half, value + half, null, self.queries)
+
+
+def _falling(counts: IntArray, m: int) -> tuple[float, float, float]:
+    """Return f_r = mean of (N)_r/(m)_r for r = 1, 2, 3: unbiased moments of the hit probability."""
+    N = counts.astype(np.float64)
+    f1 = float(N.mean()) / m
+    f2 = float((N * (N - 1)).mean()) / (m * (m - 1))
+    f3 = float((N * (N - 1) * (N - 2)).mean()) / (m * (m - 1) * (m - 2))
+    return f1, f2, f3
+
+
+def skewness_at(counts: IntArray, m: int, at: int) -> float:
+    """Return the skewness of N_k that `at` queries would give, estimated without bias from m of them.
+
+    The factorial moments of a thinned count are those of the whole times (m)_r/(at)_r, so
+    F_r = mean (N)_r · (at)_r/(m)_r; M₂ = F₂ + F₁, M₃ = F₃ + 3F₂ + F₁, and the skewness follows. NaN where
+    the variance is not positive.
+
+    Examples
+    --------
+    >>> counts = np.array([0, 1, 2, 5])
+    >>> round(skewness_at(counts, m=5, at=5), 6) == round(float(stats.skew(counts)), 6)
+    True
+    """
+    f1, f2, f3 = _falling(counts, m)
+    F1, F2, F3 = f1 * at, f2 * at * (at - 1), f3 * at * (at - 1) * (at - 2)
+    M2, M3 = F2 + F1, F3 + 3 * F2 + F1
+    variance = M2 - F1**2
+    return (M3 - 3 * F1 * M2 + 2 * F1**3) / variance**1.5 if variance > 1e-15 else math.nan
+
+
+def skewness(occ: Occurrences) -> Measure:
+    """Skewness of the k-occurrence, E(N − μ)³/σ³, as all the queries of the population would give it.
+
+    For queries from a stream it is the skewness at the m given. Null: the binomial law of queries that
+    list documents at random, (1 − 2p)/√(Mp(1 − p)) for M queries, about 1/√μ. Above 1.2 hubs are notable.
+    Raw skewness from a sample of queries is biased in both directions; see `skewness_at`.
+    Interval: delete-a-group jackknife over queries, log scale, finite-population corrected.
+    Source: Radovanović et al. 2010, JMLR 11:2487.
+    """
+    M = occ.population or occ.queries
+    p = occ.chance
+    if occ.queries < 3 or not 0 < p < 1:
+        return Measure.missing("every query lists every document", n=occ.queries)
+    null = (1 - 2 * p) / math.sqrt(M * p * (1 - p))
+    value = skewness_at(occ.counts, occ.queries, M)
+    if not math.isfinite(value):
+        return Measure.missing("all documents are listed equally often", n=occ.queries, null=null)
+    variance = occ.jackknife(lambda counts, m: skewness_at(counts, m, M))
+    pairs, triples = _higher_order_variance(occ, M)
+    f = occ.sampled_share
+    single = max(variance - 2 * pairs - 3 * triples, 0.0) if math.isfinite(variance) else variance
+    return occ.with_variance(value, single * (1 - f) + pairs * (1 - f**2) + triples * (1 - f**3), null)
+
+
+def _higher_order_variance(occ: Occurrences, at: int) -> tuple[float, float]:
+    """Return the variance of `skewness_at` that is due to pairs and to triples of queries.
+
+    A jackknife counts the part due to pairs twice and that due to triples three times; without hubs these
+    parts are all there is. They follow from the Poisson–Charlier components of (N)₂ and (N)₃,
+    C₂ + 2μC₁ + μ² and C₃ + 3μC₂ + …, whose variances are 2μ² and 6μ³.
+    """
+    m, N = occ.queries, occ.counts.astype(np.float64)
+    f1, f2, f3 = _falling(occ.counts, m)
+    F1, F2, F3 = f1 * at, f2 * at * (at - 1), f3 * at * (at - 1) * (at - 2)
+    variance = F2 + F1 - F1**2
+    third = F3 + 3 * F2 + F1 - 3 * F1 * (F2 + F1) + 2 * F1**3
+    by_2 = ((3 - 3 * F1) / variance**1.5 - 1.5 * third / variance**2.5) * at * (at - 1) / (m * (m - 1))
+    by_3 = variance**-1.5 * at * (at - 1) * (at - 2) / (m * (m - 1) * (m - 2))
+    mu2 = N * (N - 1)
+    mu3 = mu2 * (N - 2)
+    mu4 = mu3 * (N - 3)
+    pairs = float(np.sum(2 * (by_2**2 * mu2 + 6 * by_2 * by_3 * mu3 + 9 * by_3**2 * mu4))) / len(N) ** 2
+    triples = float(np.sum(6 * by_3**2 * mu3)) / len(N) ** 2
+    return max(pairs, 0.0), triples
+
+
+def latent_skewness(occ: Occurrences) -> Measure:
+    """Skewness of the probability of being listed, whatever the number of queries: 0 when all are equal.
+
+    (f₃ − 3f₁f₂ + 2f₁³)/(f₂ − f₁²)^1.5 with f_r = E[(N)_r]/(m)_r. Undefined where the probabilities do not
+    vary beyond chance.
+    """
+    if occ.queries < 3:
+        return Measure.missing("fewer than three queries", n=occ.queries, null=0.0)
+
+    def latent(counts: IntArray, m: int) -> float:
+        f1, f2, f3 = _falling(counts, m)
+        variance = f2 - f1**2
+        return (f3 - 3 * f1 * f2 + 2 * f1**3) / variance**1.5 if variance > 1e-9 * f1**2 else math.nan
+
+    value = latent(occ.counts, occ.queries)
+    if not math.isfinite(value):
+        return Measure.missing("documents are listed as evenly as by chance", n=occ.queries, null=0.0)
+    return occ.interval(value, latent, 0.0)
+
+
+def _null_pmf(occ: Occurrences) -> tuple[Float64, Float64]:
+    """Return the support and the probabilities of N_k when queries list documents at random."""
+    top = int(stats.binom.ppf(1 - 1e-12, occ.queries, occ.chance)) + 2
+    support = np.arange(top + 1)
+    return support.astype(np.float64), stats.binom.pmf(support, occ.queries, occ.chance)
+
+
+def robin_hood(occ: Occurrences) -> Measure:
+    """Share of the slots that would have to move to make all documents equal: ½Σ|N − μ|/ΣN, 0 … 1.
+
+    Compare only at equal μ. Null: binomial, .125 at μ = 10. Source: Feldbauer et al. 2018,
+    doi:10.1109/ICBK.2018.00055.
+    """
+    support, pmf = _null_pmf(occ)
+    null = float(0.5 * np.abs(support - occ.mean) @ pmf / occ.mean)
+
+    def statistic(counts: IntArray, m: int) -> float:
+        return float(0.5 * np.abs(counts - counts.mean()).sum() / counts.sum())
+
+    return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
+
+
+def gini(occ: Occurrences) -> Measure:
+    """Gini coefficient of the k-occurrence, 0 (all equal) … 1 (one document takes all).
+
+    Compare only at equal μ. Null: binomial, .177 at μ = 10.
+    """
+    support, pmf = _null_pmf(occ)
+    cdf = np.cumsum(pmf)
+    null = float(np.sum(cdf[:-1] * (1 - cdf[:-1]))) / occ.mean  # E|N − N′|/2μ = ΣF(1 − F)/μ
+
+    def statistic(counts: IntArray, m: int) -> float:
+        n = len(counts)
+        ordered = np.sort(counts)
+        return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum()))
+
+    return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
+
+
+def orphans(occ: Occurrences) -> Measure:
+    """Share of documents that no query lists (antihubs): P(N = 0).
+
+    It falls with the number of queries, so that only the excess over the null, (1 − k/n)^m ≈ e^−μ, means
+    anything.
+    """
+    null = (1 - occ.chance) ** occ.queries
+
+    def statistic(counts: IntArray, m: int) -> float:
+        return float(np.mean(counts == 0))
+
+    return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
+
+
+def hub_share(occ: Occurrences) -> Measure:
+    """Share of documents that are listed at least twice as often as the mean: P(N ≥ 2μ).
+
+    Below μ = 5 twice the mean is within chance; the 99.9 % point of the null is used instead.
+    Null: the binomial probability of the same.
+    """
+    threshold = 2 * occ.mean
+    if occ.mean < 5:
+        threshold = float(stats.binom.ppf(0.999, occ.queries, occ.chance)) + 1
+    null = float(stats.binom.sf(math.ceil(threshold) - 1, occ.queries, occ.chance))
+
+    def statistic(counts: IntArray, m: int) -> float:
+        return float(np.mean(counts >= threshold * m / occ.queries))
+
+    return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
+
+
+def top_percent_share(occ: Occurrences) -> Measure:
+    """Share of all slots that the top 1 % of documents (at least one) take, .01 … 1.
+
+    Null: the same under the binomial law, .019 at μ = 10 with many documents.
+    """
+    n = len(occ.counts)
+    top = max(1, round(n / 100))
+
+    def statistic(counts: IntArray, m: int) -> float:
+        return float(np.partition(counts, n - top)[n - top :].sum() / counts.sum())
+
+    quantiles = stats.binom.ppf((np.arange(n - top, n) + 0.5) / n, occ.queries, occ.chance)
+    null = float(quantiles.sum()) / float(occ.counts.sum())
+    return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
+
+
+def largest_share(occ: Occurrences) -> Measure:
+    """Share of the queries that list the most listed document: max N/m, with its Wilson interval.
+
+    Null: the expected maximum over n documents when queries list at random.
+    """
+    m, n = occ.queries, len(occ.counts)
+    p = float(occ.counts.max()) / m
+    null = float(stats.binom.ppf(0.5 ** (1 / n), m, occ.chance)) / m
+    correction = math.sqrt(1 - occ.sampled_share)
+    centre = (p + Z**2 / (2 * m)) / (1 + Z**2 / m)
+    half = Z * math.sqrt(p * (1 - p) / m + Z**2 / (4 * m**2)) / (1 + Z**2 / m)
+    low, high = p + (centre - half - p) * correction, p + (centre + half - p) * correction
+    return Measure(p, max(low, 0.0), min(high, 1.0), null, m)

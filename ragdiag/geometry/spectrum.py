@@ -1,0 +1,254 @@
+"""How many dimensions the vectors use: the eigenvalues of their covariance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragdiag.geometry.intervals import log_normal, normal
+from ragdiag.statistics.moments import Moments
+from ragdiag.types import Float64, Measure
+
+FEWEST_PER_DIMENSION = 2  # below n = 2d single eigenvalues are noise
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues of a covariance, with what is needed for the intervals of their functions.
+
+    Attributes
+    ----------
+    n, dim : int
+        Vectors behind the covariance, and its dimension.
+    eigenvalues : ndarray, shape (d,)
+        Largest first.
+    trace, trace_of_square : float
+        tr Σ and the unbiased tr Σ² (`Moments.trace_of_square`).
+    squares : ndarray, shape (s, d)
+        Squared coordinates of s sampled rows in the eigenbasis, centred: row means are eigenvalues.
+    """
+
+    n: int
+    dim: int
+    eigenvalues: Float64
+    trace: float
+    trace_of_square: float
+    squares: Float64
+
+    @classmethod
+    def of(cls, moments: Moments, rows: Float64) -> Spectrum:
+        """Decompose; `rows`, shape (s, d), are a uniform sample of the vectors behind `moments`."""
+        S = moments.covariance
+        values, vectors = np.linalg.eigh(S)
+        values, vectors = values[::-1].clip(min=0.0), vectors[:, ::-1]
+        projected = (rows - moments.mean) @ vectors
+        return cls(
+            n=moments.n,
+            dim=moments.dim,
+            eigenvalues=values,
+            trace=float(np.trace(S)),
+            trace_of_square=moments.trace_of_square(),
+            squares=projected**2,
+        )
+
+    @property
+    def refusal(self) -> str:
+        """Why single eigenvalues mean nothing here; "" when they do."""
+        if self.n < FEWEST_PER_DIMENSION * self.dim:
+            return f"n = {self.n:,} < {FEWEST_PER_DIMENSION}·d = {FEWEST_PER_DIMENSION * self.dim:,}"
+        return "" if self.trace > 0 else "all vectors are equal"
+
+    def variance_of(self, gradient: Float64) -> float:
+        """Return the delta-method variance of a function of the eigenvalues, given its gradient.
+
+        To first order an eigenvalue moves by the change of variance along its own eigenvector.
+        """
+        influence = self.squares @ gradient
+        return float(influence.var(ddof=1)) / self.n if len(influence) > 1 else math.nan
+
+
+def participation_ratio(spectrum: Spectrum) -> Measure:
+    """Number of equally strong dimensions that would spread as much: (tr Σ)²/tr Σ².
+
+    From 1 (a line) to d (isotropic). The plug-in reads nd/(n+d) on an isotropic space; here tr Σ² is
+    unbiased, the closed form of the average over all splits into disjoint parts. Interval: delta method
+    with the second-order term, on the log scale. Undefined below ten vectors and where all are equal.
+    Source: Rudman et al. 2022, arXiv:2108.07344, in which IsoScore = (PR − 1)/(d − 1).
+
+    Returns
+    -------
+    Measure
+        Null d.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((384, 768)).astype(np.float32)
+    >>> round(participation_ratio(Spectrum.of(Moments.of(X), X)).value / 768, 2)
+    1.0
+    """
+    n, d = spectrum.n, spectrum.dim
+    if n < 10 or spectrum.trace <= 0 or not spectrum.trace_of_square > 0:
+        why = f"{n} vectors are too few" if n < 10 else "all vectors are equal"
+        return Measure.missing(why, n=n, null=float(d))
+    value = spectrum.trace**2 / spectrum.trace_of_square
+    gradient = 2 / spectrum.trace - 2 * spectrum.eigenvalues / spectrum.trace_of_square
+    # The same sample gives Σ and the rows, which counts the second-order part (4/n²) twice over.
+    second_order = 4 / n**2
+    variance = max(spectrum.variance_of(gradient) - second_order, second_order)
+    return log_normal(value, variance, n=n, null=float(d))
+
+
+def isoscore(spectrum: Spectrum) -> Measure:
+    """IsoScore of the spectrum, (PR − 1)/(d − 1): 0 for a line, (k−1)/(d−1) for k equal dimensions, 1 isotropic.
+
+    It ignores the mean: a cone can be isotropic around its axis. Slightly above 1 is sampling error.
+    Source: Rudman et al. 2022, arXiv:2108.07344. Undefined as `participation_ratio`, and for d = 1.
+    """
+    pr = participation_ratio(spectrum)
+    if spectrum.dim < 2:
+        return Measure.missing("one dimension", n=spectrum.n)
+    if pr.value is None or pr.low is None or pr.high is None:
+        return Measure.missing(pr.undefined, n=pr.n, null=1.0)
+    scale = spectrum.dim - 1
+    return Measure((pr.value - 1) / scale, (pr.low - 1) / scale, (pr.high - 1) / scale, 1.0, pr.n)
+
+
+def top_share(spectrum: Spectrum) -> Measure:
+    """Share of the variance on the first principal component: λ₁/Σλ, from 1/d to 1.
+
+    Null: the upper edge of the Marchenko–Pastur law, (1 + √(d/n))²/d, which an isotropic sample reaches.
+    Undefined below n = 2d.
+    """
+    n, d = spectrum.n, spectrum.dim
+    null = (1 + math.sqrt(d / n)) ** 2 / d if n else None
+    if spectrum.refusal:
+        return Measure.missing(spectrum.refusal, n=n, null=null)
+    share = float(spectrum.eigenvalues[0]) / spectrum.trace
+    gradient = np.full(d, -share / spectrum.trace)
+    gradient[0] += 1 / spectrum.trace
+    return normal(share, spectrum.variance_of(gradient), n=n, null=null)
+
+
+def effective_rank(spectrum: Spectrum) -> Measure:
+    """Exp of the entropy of the normalised eigenvalues λ (not of the singular values: RankMe differs).
+
+    From 1 to d. Eigenvalues are shrunk towards their mean by the oracle-approximating rule, which takes off
+    most of the downward bias; below n = 13d about 3 % of it remains. Undefined below n = 2d.
+    Source: Roy & Vetterli 2007; shrinkage: Chen et al. 2010, doi:10.1109/TSP.2010.2053029.
+
+    Returns
+    -------
+    Measure
+        Null d.
+    """
+    n, d = spectrum.n, spectrum.dim
+    if spectrum.refusal:
+        return Measure.missing(spectrum.refusal, n=n, null=float(d))
+    shrunk = _oas(spectrum.eigenvalues, n)
+    p = shrunk / shrunk.sum()
+    p_log = np.log(p, out=np.zeros_like(p), where=p > 0)
+    entropy = -float(p @ p_log)
+    gradient = -(p_log + entropy) / shrunk.sum()
+    return log_normal(math.exp(entropy), spectrum.variance_of(gradient), n=n, null=float(d))
+
+
+def _oas(values: Float64, n: int) -> Float64:
+    """Shrink eigenvalues towards their mean (the oracle-approximating coefficient)."""
+    d = len(values)
+    mean, mean_square = float(values.mean()), float(values @ values) / d
+    denominator = (n + 1) * (mean_square - mean**2 / d)
+    weight = 1.0 if denominator <= 0 else min(1.0, (mean_square + mean**2) / denominator)
+    return (1 - weight) * values + weight * mean
+
+
+def alpha_req(spectrum: Spectrum) -> Measure:
+    """Decay exponent of the spectrum: minus the slope of log λᵢ on log i for i = 10 … min(100, d/2).
+
+    About 1 for many trained embeddings, 0 for an isotropic space, above 1 when few dimensions carry all.
+    Undefined below n = 2d, for d < 40, and where an eigenvalue in range is 0.
+    Source: Agrawal et al. 2022, α-ReQ, NeurIPS.
+    """
+    n, d = spectrum.n, spectrum.dim
+    last = min(100, d // 2)
+    if spectrum.refusal or d < 40:
+        return Measure.missing(spectrum.refusal or f"d = {d} < 40", n=n, null=0.0)
+    lam = spectrum.eigenvalues[9:last]
+    if lam[-1] <= spectrum.trace * 1e-12:
+        return Measure.missing(f"fewer than {last} live dimensions", n=n, null=0.0)
+    x = np.log(np.arange(10, last + 1))
+    weights = (x - x.mean()) / float(np.sum((x - x.mean()) ** 2))
+    gradient = np.zeros(d)
+    gradient[9:last] = -weights / lam
+    return normal(-float(weights @ np.log(lam)), spectrum.variance_of(gradient), n=n, null=0.0)
+
+
+def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
+    """Wasserstein distance of unit vectors, taken as normal, to the uniform law on the sphere.
+
+    √(‖μ‖² + 1 + tr Σ − (2/√d)·tr Σ^½): 0 for uniform, √(2 − 2√(k/d)) when k of d dimensions are live,
+    √2 for a point. Duplicates do not change it. Undefined below n = 2d.
+    Source: Fang et al. 2024, arXiv:2403.00642.
+
+    Parameters
+    ----------
+    unit : Moments
+        Of vectors at unit length.
+    spectrum : Spectrum
+        Of the same moments.
+
+    Returns
+    -------
+    Measure
+        Null 0.
+    """
+    n, d = spectrum.n, spectrum.dim
+    if spectrum.refusal:
+        return Measure.missing(spectrum.refusal, n=n, null=0.0)
+    roots = np.sqrt(spectrum.eigenvalues)
+    mu = unit.mean
+    square = float(mu @ mu) + 1 + spectrum.trace - 2 / math.sqrt(d) * float(roots.sum())
+    value = math.sqrt(max(square, 0.0))
+    if value == 0:
+        return Measure.counted(0.0, n=n, null=0.0)
+    # For unit vectors ‖μ‖² + tr Σ = 1 whatever the sample, so that only the roots vary.
+    live = spectrum.eigenvalues > spectrum.trace * 1e-9
+    gradient = np.where(live, -1 / (math.sqrt(d) * np.where(live, roots, 1.0)), 0.0) / (2 * value)
+    return normal(value, spectrum.variance_of(gradient), n=n, null=0.0)
+
+
+def partition_isotropy(spectrum_rows: Float64, moments: Moments) -> Measure:
+    """I(W) = min Z/max Z over the eigenvectors ±c, with Z(c) = Σ exp(c·x): 1 isotropic, 0 degenerate.
+
+    Not scale-invariant, so that it is taken on unit vectors alone. Interval: delta method on the log scale
+    over the sampled rows. Source: Mu & Viswanath 2018, arXiv:1702.01417.
+
+    Parameters
+    ----------
+    spectrum_rows : ndarray, shape (s, d)
+        Sampled vectors at unit length.
+    moments : Moments
+        Of vectors at unit length; the eigenvectors are those of their Gram matrix.
+
+    Returns
+    -------
+    Measure
+        Null 1. Undefined below n = 2d.
+    """
+    n, d = moments.n, moments.dim
+    if n < FEWEST_PER_DIMENSION * d or len(spectrum_rows) < 2:
+        why = f"n = {n:,} < {FEWEST_PER_DIMENSION}·d = {FEWEST_PER_DIMENSION * d:,}"
+        return Measure.missing(why, n=n, null=1.0)
+    _, vectors = np.linalg.eigh(moments.gram)
+    projected = spectrum_rows @ vectors
+    z = np.concatenate([np.exp(projected).mean(axis=0), np.exp(-projected).mean(axis=0)])
+    low, high = int(np.argmin(z)), int(np.argmax(z))
+
+    def influence(column: int) -> Float64:
+        sign = 1 if column < d else -1
+        return np.exp(sign * projected[:, column % d]) / z[column]
+
+    log_variance = float((influence(low) - influence(high)).var(ddof=1)) / len(spectrum_rows)
+    measure = log_normal(float(z[low] / z[high]), log_variance, n=len(spectrum_rows), null=1.0)
+    return Measure(measure.value, measure.low, min(measure.high or 1.0, 1.0), 1.0, measure.n)

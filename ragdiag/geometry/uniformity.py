@@ -1,0 +1,99 @@
+"""How evenly unit vectors cover the sphere, in the sense of Wang & Isola."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from ragdiag.geometry.intervals import mean_interval, normal, pair_mean_variance
+from ragdiag.types import Float32, Measure
+
+LARGEST_SAMPLE = 4000  # all pairs of these: 8 million
+_BLOCK = 500
+
+
+def sphere(dim: int) -> float:
+    """Return the uniformity of the uniform law on the unit sphere: −4 + log ₀F₁(; d/2; 4) ≈ −4 + 8/d.
+
+    Examples
+    --------
+    >>> round(sphere(384), 5), round(sphere(768), 5)
+    (-3.97917, -3.98958)
+    """
+    return -4 + math.log(float(special.hyp0f1(dim / 2, 4.0)))
+
+
+def uniformity(X: Float32) -> Measure:
+    """Log of the mean of exp(−2‖x̂ − ŷ‖²) over pairs of different vectors.
+
+    From `sphere` (about −4: uniform) to 0 (all equal); about −4(1 − ρ̄) on a cone. Hardly sees collapse:
+    16 live dimensions of 128 read −3.51. Interval: U-statistic of all pairs of the sample. Undefined below
+    ten vectors. Cost: one product of the sample with itself.
+    Source: Wang & Isola 2020, arXiv:2005.10242.
+
+    Parameters
+    ----------
+    X : ndarray, shape (s, d)
+        A uniform sample of vectors at unit length; the first 4,000 rows are used.
+
+    Returns
+    -------
+    Measure
+        Null: the uniform law in this dimension.
+    """
+    X = X[:LARGEST_SAMPLE]
+    n = len(X)
+    null = sphere(X.shape[1])
+    if n < 10:
+        return Measure.missing(f"{n} vectors are too few", n=n, null=null)
+    row_sums = np.empty(n)
+    squares = 0.0
+    for start in range(0, n, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        kernel = np.exp(4 * (X[block] @ X.T).astype(np.float64) - 4)
+        kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
+        row_sums[block] = kernel.sum(axis=1)
+        squares += float(np.sum(kernel * kernel))
+    pairs = n * (n - 1)
+    mean = float(row_sums.sum()) / pairs
+    variance = pair_mean_variance(row_sums / (n - 1), max(squares / pairs - mean**2, 0.0))
+    return normal(math.log(mean), variance / mean**2, n=n, null=null)
+
+
+def cross_uniformity(Q: Float32, X: Float32) -> Measure:
+    """Log of the mean of exp(−2‖q̂ − x̂‖²) over pairs of one query and one document, both sampled.
+
+    Scale and null as `uniformity`; higher than both of the single ones when queries and documents
+    occupy the same region, lower when they do not. Interval: two-sample U-statistic.
+    """
+    Q, X = Q[:LARGEST_SAMPLE], X[:LARGEST_SAMPLE]
+    null = sphere(X.shape[1])
+    m, n = len(Q), len(X)
+    if min(m, n) < 10:
+        return Measure.missing(f"{min(m, n)} vectors are too few", n=min(m, n), null=null)
+    rows, columns = np.empty(m), np.zeros(n)
+    for start in range(0, m, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        kernel = np.exp(4 * (Q[block] @ X.T).astype(np.float64) - 4)
+        rows[block] = kernel.mean(axis=1)
+        columns += kernel.sum(axis=0)
+    columns /= m
+    mean = float(rows.mean())
+    variance = float(rows.var(ddof=1)) / m + float(columns.var(ddof=1)) / n
+    return normal(math.log(mean), variance / mean**2, n=min(m, n), null=null)
+
+
+def alignment(Q: Float32, positives: Float32) -> Measure:
+    """Mean squared distance of labelled pairs at unit length: mean ‖q̂ − d̂⁺‖², 0 (equal) to 4 (opposite).
+
+    Source: Wang & Isola 2020, arXiv:2005.10242. The null is that of unrelated directions, 2.
+
+    Parameters
+    ----------
+    Q, positives : ndarray, shape (pairs, d)
+        Unit vectors; row i of `positives` is relevant to row i of Q.
+    """
+    distances = ((Q.astype(np.float64) - positives) ** 2).sum(axis=1)
+    return mean_interval(distances, null=2.0)

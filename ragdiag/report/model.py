@@ -1,0 +1,93 @@
+"""The result of an audit; it does not know how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ragdiag.findings.finding import Finding
+from ragdiag.retrieval.comparison import Comparison
+from ragdiag.types import Measure, Severity, StoreInfo
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What was read and what was drawn.
+
+    Attributes
+    ----------
+    documents : int
+        Documents searched: always all of them.
+    document_queries : int
+        Documents drawn as queries for document→document statistics.
+    moment_documents : int
+        Documents drawn for statistics of rows and pairs.
+    queries : int
+        Queries given (0: none).
+    k : int
+        Neighbours per query.
+    seed : int
+        Of every draw.
+    """
+
+    documents: int
+    document_queries: int
+    moment_documents: int
+    queries: int
+    k: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The one part of a report that differs between two runs of the same audit."""
+
+    started: str
+    seconds: float
+    host: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `ragdiag.audit` returns.
+
+    Attributes
+    ----------
+    store : StoreInfo
+    measures : mapping of str to Measure
+        Keyed ``family.name``, with ``.document.`` or ``.query.`` where both exist.
+    findings : tuple of Finding
+        Worst first.
+    passed : tuple of str
+        Codes of the rules that looked and found nothing.
+    skipped : mapping of str to str
+        Code to the reason why that rule could not look (``"no queries were given"``).
+    comparison : Comparison or None
+        Labelled retrieval, when there were judgements.
+    sampling : Sampling
+    notes : tuple of str
+        What a reader has to know about how this was measured.
+    run : RunInfo
+    """
+
+    store: StoreInfo
+    measures: Mapping[str, Measure]
+    findings: tuple[Finding, ...]
+    passed: tuple[str, ...]
+    skipped: Mapping[str, str]
+    comparison: Comparison | None
+    sampling: Sampling
+    run: RunInfo
+    notes: tuple[str, ...] = field(default=())
+
+    def worst(self) -> Severity | None:
+        """Return the severity of the worst finding, None when there is none."""
+        return max((finding.severity for finding in self.findings), default=None)
+
+    def __str__(self) -> str:
+        from ragdiag.report.terminal import to_text
+
+        return to_text(self)
+
+    __repr__ = __str__

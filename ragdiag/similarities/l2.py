@@ -1,0 +1,39 @@
+"""Euclidean distance, as an inner product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragdiag.similarities.cosine import row_norms
+from ragdiag.types import Float32
+
+
+@dataclass(frozen=True)
+class L2:
+    """``−‖q − d‖²`` ranks as ``[q, 1, 1] · [d, −‖d‖²/2]``.
+
+    The last coordinate is kept as the sum of two float32 numbers: one alone would lose the small
+    distances between long vectors. The score is ``(‖q‖² − ‖q − d‖²) / 2``.
+
+    Examples
+    --------
+    >>> l2 = L2()
+    >>> q, X = np.float32([[1, 0]]), np.float32([[1, 0], [0, 2]])
+    >>> (l2.queries(q) @ l2.documents(X).T).tolist()
+    [[0.5, -2.0]]
+    """
+
+    name: str = "l2"
+
+    def documents(self, X: Float32) -> Float32:
+        """Append −‖d‖²/2 as two coordinates, the rounded value and the rest."""
+        half = -0.5 * row_norms(X) ** 2
+        high = half.astype(np.float32)
+        low = (half - high).astype(np.float32)
+        return np.concatenate([X, high[:, None], low[:, None]], axis=1)
+
+    def queries(self, Q: Float32) -> Float32:
+        """Append two ones."""
+        return np.concatenate([Q, np.ones((len(Q), 2), dtype=np.float32)], axis=1)

@@ -1,0 +1,209 @@
+"""Exact nearest neighbours of m queries among all n documents, in one pass, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragdiag.similarities.base import Similarity
+from ragdiag.similarities.cosine import row_norms
+from ragdiag.types import Float32, Float64, IntArray
+
+TILE = 1024  # queries per tile: with 4,096 documents a block of scores is 16 MB
+RESCORE = 8192  # candidates rescored at once
+_UNIT_ROUNDOFF = 2.0**-24  # of float32
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """The k best documents of each query, best first.
+
+    Attributes
+    ----------
+    similarity : str
+        Name of the similarity they are ranked by.
+    positions : ndarray of int64, shape (m, k)
+        Rows of the documents in scan order; −1 where there are fewer than k documents.
+    scores : ndarray of float64, shape (m, k)
+        Inner products of the mapped float32 vectors; −inf where the position is −1.
+    """
+
+    similarity: str
+    positions: IntArray
+    scores: Float64
+
+    @property
+    def k(self) -> int:
+        """Neighbours per query."""
+        return int(self.positions.shape[1])
+
+    def top(self, k: int) -> Neighbors:
+        """Return the first k neighbours of each query."""
+        return Neighbors(self.similarity, self.positions[:, :k], self.scores[:, :k])
+
+
+class NeighborSearch:
+    """Finds `Neighbors` block by block, exactly.
+
+    Scores come from a float32 matrix product, which decides who is a candidate; candidates are scored
+    again in float64. With p coordinates the float32 product of q and d is off by at most
+    ``p·u/(1 − p·u)·‖q‖·‖d‖``, u = 2⁻²⁴, in whatever order it is summed, so a document that scores
+    that much below the k-th best cannot belong to the k best, and no neighbour is lost.
+    Scores equal to a relative 2⁻⁴⁰ are ties, and ties are broken by a seeded random priority of the
+    document: breaking them by position would make a hub of the first of every group of duplicates.
+
+    Parameters
+    ----------
+    similarity : Similarity
+    queries : ndarray of float32, shape (m, d)
+        Finite, not yet mapped.
+    k : int
+        Neighbours per query, at least 1.
+    exclude : ndarray of int64, shape (m,), optional
+        Position of the document that each query is; it is no neighbour of itself.
+    seed : int
+        Of the tie-breaking.
+
+    Examples
+    --------
+    >>> from ragdiag.similarities import Cosine
+    >>> X = np.float32([[1, 0], [0, 1], [1, 1]])
+    >>> search = NeighborSearch(Cosine(), X, k=1, exclude=np.arange(3))
+    >>> search.step(0, X, np.ones(3, dtype=bool))
+    >>> search.result().positions.ravel().tolist()
+    [2, 2, 0]
+    """
+
+    def __init__(
+        self,
+        similarity: Similarity,
+        queries: Float32,
+        k: int,
+        *,
+        exclude: IntArray | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._similarity = similarity
+        self._queries = similarity.queries(queries)
+        self._norms = row_norms(self._queries)
+        self._exclude = exclude
+        self._seed = np.uint64(seed)
+        m = len(queries)
+        self._scores = np.full((m, k), -np.inf)
+        self._positions = np.full((m, k), -1, dtype=np.int64)
+
+    def step(self, start: int, vectors: Float32, usable: NDArray[np.bool_]) -> None:
+        """Search one block: rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
+        positions = start + np.flatnonzero(usable)
+        if len(positions) == 0:
+            return
+        documents = self._similarity.documents(vectors[usable])
+        p_u = (documents.shape[1] + 1) * _UNIT_ROUNDOFF
+        error = row_norms(documents) * (p_u / (1 - p_u))
+        for first in range(0, len(self._queries), TILE):
+            tile = slice(first, first + TILE)
+            self._search_tile(tile, positions, documents, error)
+
+    def _search_tile(self, tile: slice, positions: IntArray, documents: Float32, error: Float64) -> None:
+        """Search one tile; `error` bounds each document's float32 score per unit of query length."""
+        queries, norms, k = self._queries[tile], self._norms[tile], self._scores.shape[1]
+        scores = queries @ documents.T
+        if self._exclude is not None:
+            column = np.searchsorted(positions, self._exclude[tile])
+            column[column == len(positions)] = 0
+            own = np.flatnonzero(positions[column] == self._exclude[tile])
+            scores[own, column[own]] = -np.inf
+        if error.max() > 2 * error.min():
+            # One long document must not widen the margin of all the others.
+            scores += np.outer(norms, error).astype(np.float32)
+            threshold, margin = self._scores[tile, -1].copy(), error
+        else:
+            threshold, margin = self._scores[tile, -1] - norms * error.max(), np.full(1, error.max())
+        fresh = ~np.isfinite(threshold)
+        if fresh.any() and len(positions) > k:
+            # Fewer than k documents seen so far: the k-th best lower bound of this block will do.
+            least = scores[fresh] - 2 * np.outer(norms[fresh], margin)
+            threshold[fresh] = np.partition(least, len(positions) - k, axis=1)[:, -k]
+        # −inf marks the query itself; two steps down, since both sides were rounded to float32.
+        limit = threshold.astype(np.float32)
+        for _ in range(2):
+            limit = np.nextafter(limit, np.float32(-np.inf))
+        row, col = np.nonzero(scores >= np.maximum(limit, np.finfo(np.float32).min)[:, None])
+        if len(row) == 0:
+            return
+        exact = self._rescore(queries, documents, row, col)
+        touched, row = np.unique(row, return_inverse=True)
+        self._merge(tile.start + touched, row, positions[col], exact)
+
+    def _rescore(self, queries: Float32, documents: Float32, row: IntArray, col: IntArray) -> Float64:
+        exact = np.empty(len(row))
+        for i in range(0, len(row), RESCORE):
+            part = slice(i, i + RESCORE)
+            exact[part] = np.einsum(
+                "ij,ij->i", queries[row[part]].astype(np.float64), documents[col[part]].astype(np.float64)
+            )
+        mantissa, exponent = np.frexp(exact)
+        return np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
+
+    def _merge(self, queries: IntArray, row: IntArray, positions: IntArray, scores: Float64) -> None:
+        """Keep the k best of what was known and what was found; `row` indexes `queries`."""
+        k = self._scores.shape[1]
+        all_rows = np.concatenate([np.repeat(np.arange(len(queries)), k), row])
+        all_scores = np.concatenate([self._scores[queries].ravel(), scores])
+        all_positions = np.concatenate([self._positions[queries].ravel(), positions])
+        order = np.lexsort((_priority(all_positions, self._seed), -all_scores, all_rows))
+        sorted_rows = all_rows[order]
+        rank = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
+        kept = order[rank < k]
+        self._scores[queries] = all_scores[kept].reshape(-1, k)
+        self._positions[queries] = all_positions[kept].reshape(-1, k)
+
+    def result(self) -> Neighbors:
+        """Return the neighbours among the blocks seen so far."""
+        return Neighbors(self._similarity.name, self._positions.copy(), self._scores.copy())
+
+
+def _priority(positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
+    """Return a fixed random 64-bit number per position (the finaliser of splitmix64)."""
+    with np.errstate(over="ignore"):
+        z = positions.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1))
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def occurrences(positions: IntArray, n: int) -> IntArray:
+    """Return the k-occurrence N_k of each document: in how many lists it stands.
+
+    Parameters
+    ----------
+    positions : ndarray of int64, shape (m, k)
+        −1 entries do not count.
+    n : int
+        Documents in the store.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Examples
+    --------
+    >>> occurrences(np.array([[0, 1], [0, -1]]), 3).tolist()
+    [2, 1, 0]
+    """
+    return np.bincount(positions[positions >= 0], minlength=n).astype(np.int64)
+
+
+def overlap(a: IntArray, b: IntArray) -> Float64:
+    """Return for each query the share of its neighbours in `a` that also stand in `b`, shape (m,).
+
+    Examples
+    --------
+    >>> overlap(np.array([[1, 2]]), np.array([[2, 3]])).tolist()
+    [0.5]
+    """
+    same = (a[:, :, None] == b[:, None, :]) & (a[:, :, None] >= 0)
+    counts: Float64 = same.any(axis=2).sum(axis=1) / np.maximum((a >= 0).sum(axis=1), 1)
+    return counts
