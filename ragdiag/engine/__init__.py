@@ -1,1 +1,6 @@
-"""engine."""
+"""Engines: they read a store once and feed every statistic."""
+
+from ragdiag.engine.base import Block, Engine, Progress, Step
+from ragdiag.engine.local import LocalEngine
+
+__all__ = ["Block", "Engine", "LocalEngine", "Progress", "Step"]

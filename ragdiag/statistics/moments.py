@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ragdiag.engine.base import Block
 from ragdiag.types import Float32, Float64
 
 
@@ -145,7 +146,11 @@ class MomentsStep:
         self._unit = Moments.empty(dim)
         self._raw: Moments | None = None
 
-    def step(self, vectors: Float32, norms: Float64) -> None:
+    def step(self, block: Block) -> None:
+        """Take in one block; unusable vectors are left out."""
+        self.add(block.batch.vectors[block.usable], block.norms[block.usable])
+
+    def add(self, vectors: Float32, norms: Float64) -> None:
         """Add finite rows, shape (b, d), with their lengths, shape (b,)."""
         if self._raw is None and np.any(np.abs(norms - 1) > 1e-5):
             self._raw = self._unit

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdiag.engine.base import Block
 from ragdiag.similarities.base import Similarity
 from ragdiag.similarities.cosine import row_norms
 from ragdiag.types import Float32, Float64, IntArray
@@ -71,7 +72,7 @@ class NeighborSearch:
     >>> from ragdiag.similarities import Cosine
     >>> X = np.float32([[1, 0], [0, 1], [1, 1]])
     >>> search = NeighborSearch(Cosine(), X, k=1, exclude=np.arange(3))
-    >>> search.step(0, X, np.ones(3, dtype=bool))
+    >>> search.search(0, X, np.ones(3, dtype=bool))
     >>> search.result().positions.ravel().tolist()
     [2, 2, 0]
     """
@@ -94,8 +95,12 @@ class NeighborSearch:
         self._scores = np.full((m, k), -np.inf)
         self._positions = np.full((m, k), -1, dtype=np.int64)
 
-    def step(self, start: int, vectors: Float32, usable: NDArray[np.bool_]) -> None:
-        """Search one block: rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
+    def step(self, block: Block) -> None:
+        """Search one block; unusable vectors are no hits."""
+        self.search(block.start, block.batch.vectors, block.usable)
+
+    def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_]) -> None:
+        """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
         positions = start + np.flatnonzero(usable)
         if len(positions) == 0:
             return
@@ -145,7 +150,8 @@ class NeighborSearch:
                 "ij,ij->i", queries[row[part]].astype(np.float64), documents[col[part]].astype(np.float64)
             )
         mantissa, exponent = np.frexp(exact)
-        return np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
+        rounded: Float64 = np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
+        return rounded
 
     def _merge(self, queries: IntArray, row: IntArray, positions: IntArray, scores: Float64) -> None:
         """Keep the k best of what was known and what was found; `row` indexes `queries`."""
@@ -159,6 +165,11 @@ class NeighborSearch:
         kept = order[rank < k]
         self._scores[queries] = all_scores[kept].reshape(-1, k)
         self._positions[queries] = all_positions[kept].reshape(-1, k)
+
+    def merge(self, found: Neighbors) -> None:
+        """Take in the neighbours that another search found for the same queries among other documents."""
+        rows = np.arange(len(found.positions))
+        self._merge(rows, np.repeat(rows, found.k), found.positions.ravel(), found.scores.ravel())
 
     def result(self) -> Neighbors:
         """Return the neighbours among the blocks seen so far."""

@@ -1,0 +1,56 @@
+"""The engine that reads the store in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragdiag.engine.base import Block, Progress, Step
+from ragdiag.errors import StoreError
+from ragdiag.similarities.cosine import row_norms
+from ragdiag.stores.base import VectorStore
+from ragdiag.types import Batch
+
+LONGEST = 1e18  # a longer vector's square is beyond float32
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Reads batch after batch; the matrix products use all cores.
+
+    Parameters
+    ----------
+    batch_size : int
+        Documents per block; bounds the memory.
+    """
+
+    batch_size: int = 4096
+
+    def run(
+        self, store: VectorStore, steps: Sequence[Step], *, stage: str = "", progress: Progress | None = None
+    ) -> int:
+        """Read the whole store once; see `ragdiag.engine.base.Engine`."""
+        count, dim = store.info.count, store.info.dim
+        start = 0
+        for batch in store.scan(batch_size=self.batch_size):
+            if batch.vectors.shape[1:] != (dim,):
+                raise StoreError(
+                    f"{store.info.name} holds vectors of {batch.vectors.shape[1]} dimensions among those of {dim}",
+                    hint="keep vectors of one dimension in one collection",
+                )
+            block = _block(start, batch)
+            for step in steps:
+                step.step(block)
+            start += len(batch)
+            if progress is not None:
+                progress(stage, start, count)
+        return start
+
+
+def _block(start: int, batch: Batch) -> Block:
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = row_norms(batch.vectors)
+    usable = np.isfinite(norms) & (norms < LONGEST)
+    return Block(start, batch, np.where(usable, norms, 0.0), usable)

@@ -1,0 +1,67 @@
+"""Rows picked at given positions while the store is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragdiag.engine.base import Block
+from ragdiag.types import Float32, IntArray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Documents drawn from the store.
+
+    Attributes
+    ----------
+    positions : ndarray of int64, shape (s,)
+        Ascending; usable, non-zero vectors only.
+    vectors : ndarray of float32, shape (s, d)
+        As stored.
+    texts : tuple of (str or None), length s
+    """
+
+    positions: IntArray
+    vectors: Float32
+    texts: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def subset(self, positions: IntArray) -> Sample:
+        """Return the documents of this sample whose positions are among `positions`."""
+        kept = np.flatnonzero(np.isin(self.positions, positions))
+        return Sample(self.positions[kept], self.vectors[kept], tuple(self.texts[i] for i in kept))
+
+
+class SampleStep:
+    """Picks rows block by block.
+
+    Parameters
+    ----------
+    positions : ndarray of int64
+        Ascending positions to pick; those of zero and unusable vectors are left out.
+    dim : int
+    """
+
+    def __init__(self, positions: IntArray, dim: int) -> None:
+        self._wanted = positions
+        self._positions: list[IntArray] = [np.empty(0, dtype=np.int64)]
+        self._vectors: list[Float32] = [np.empty((0, dim), dtype=np.float32)]
+        self._texts: list[str | None] = []
+
+    def step(self, block: Block) -> None:
+        """Take in one block."""
+        low, high = np.searchsorted(self._wanted, [block.start, block.start + len(block.batch)])
+        rows = self._wanted[low:high] - block.start
+        rows = rows[block.usable[rows] & (block.norms[rows] > 0)]
+        self._positions.append(rows + block.start)
+        self._vectors.append(block.batch.vectors[rows])
+        texts = block.batch.texts
+        self._texts.extend(texts[i] if texts is not None else None for i in rows)
+
+    def result(self) -> Sample:
+        """Return what was picked so far."""
+        return Sample(np.concatenate(self._positions), np.concatenate(self._vectors), tuple(self._texts))
