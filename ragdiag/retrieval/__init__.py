@@ -1,1 +1,1 @@
-"""retrieval."""
+"""Labelled retrieval: judgements, query vectors, scores and their statistics."""

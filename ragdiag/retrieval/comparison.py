@@ -15,7 +15,7 @@ class PairedScore:
     Attributes
     ----------
     mean : Measure
-        Mean over the queries with its bootstrap interval; the null is that of a random ranking.
+        Mean over the queries with its bootstrap interval; no null.
     delta : Measure
         Mean paired difference to the baseline, interval by bootstrap over the same queries; null 0.
     p : float or None

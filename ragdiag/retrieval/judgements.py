@@ -1,0 +1,146 @@
+"""Queries and relevance judgements, read in the layout people have."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ragdiag.errors import JudgementsError
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """Queries with the documents that are relevant to them.
+
+    Attributes
+    ----------
+    name : str
+        Where they come from.
+    query_ids, texts : tuple of str, length m
+    relevant : tuple of mappings, length m
+        Document id to grade, of each query; grades of 0 or less are left out. Empty for a query
+        without judgements.
+
+    Examples
+    --------
+    >>> j = Judgements("here", ("q1",), ("how?",), ({"d1": 1},))
+    >>> j.document_ids()
+    {'d1'}
+    """
+
+    name: str
+    query_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    relevant: tuple[Mapping[str, int], ...]
+
+    def document_ids(self) -> set[str]:
+        """Return all ids that are judged relevant to some query."""
+        return {doc for graded in self.relevant for doc in graded}
+
+
+def read_judgements(path: str | os.PathLike[str]) -> Judgements:
+    """Read a BEIR folder: ``queries.jsonl`` and ``qrels/*.tsv``.
+
+    ``qrels/test.tsv`` is taken when there are several files. Queries keep their order in the file,
+    those without judgements included, so that rows of a vector file match.
+
+    Raises
+    ------
+    JudgementsError
+        With the file and the line that cannot be read.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise JudgementsError(f"{folder} {what}", hint="give a BEIR folder: queries.jsonl and qrels/test.tsv")
+    queries = folder / "queries.jsonl"
+    if not queries.is_file():
+        raise JudgementsError(
+            f"{folder} has no queries.jsonl", hint="a BEIR folder holds queries.jsonl and qrels/"
+        )
+    texts: dict[str, str] = {}
+    for number, row in _jsonl(queries):
+        id_, text = row.get("_id"), row.get("text")
+        if not isinstance(id_, str | int) or not isinstance(text, str):
+            raise JudgementsError(
+                f"{queries}, line {number} has no _id and text", hint='write {"_id": "q1", "text": "…"}'
+            )
+        if not text.strip():
+            raise JudgementsError(
+                f"{queries}, line {number}: query {id_} has no text", hint="remove or fill it"
+            )
+        if str(id_) in texts:
+            raise JudgementsError(f"{queries}, line {number}: query {id_} is there twice", hint="remove one")
+        texts[str(id_)] = text
+    if not texts:
+        raise JudgementsError(f"{queries} is empty", hint='write one {"_id": "q1", "text": "…"} per line')
+    graded = _read_qrels(_qrels_file(folder), texts)
+    if not any(graded.values()):
+        raise JudgementsError(f"{folder}/qrels judges no query of queries.jsonl", hint="check the query ids")
+    return Judgements(str(path), tuple(texts), tuple(texts.values()), tuple(graded[q] for q in texts))
+
+
+def _qrels_file(folder: Path) -> Path:
+    files = sorted((folder / "qrels").glob("*.tsv"))
+    if not files:
+        raise JudgementsError(f"{folder} has no qrels/*.tsv", hint="add query-id, corpus-id, score per line")
+    test = folder / "qrels" / "test.tsv"
+    if test in files or len(files) == 1:
+        return test if test in files else files[0]
+    names = ", ".join(file.name for file in files)
+    raise JudgementsError(f"{folder}/qrels holds {names}", hint="keep one of them, or name it test.tsv")
+
+
+def _read_qrels(file: Path, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    graded: dict[str, dict[str, int]] = {query: {} for query in texts}
+    rows = csv.reader((line for _, line in _lines(file)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    for number, row in enumerate(rows, start=1):
+        if number == 1 and row and not _is_int(row[-1]):
+            continue  # the header
+        if not row:
+            continue
+        if len(row) not in (3, 4) or not _is_int(row[-1]):
+            raise JudgementsError(
+                f"{file}, line {number} is not query-id, corpus-id, score", hint="separate them by tabs"
+            )
+        query, document, grade = row[0], row[-2], int(row[-1])
+        if query in graded and grade > 0:
+            graded[query][document] = grade
+    return graded
+
+
+def _is_int(text: str) -> bool:
+    return text.strip().lstrip("-").isdigit()
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in _lines(file):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise JudgementsError(
+                f"{file}, line {number} is no JSON", hint="write one object per line"
+            ) from error
+        if not isinstance(row, dict):
+            raise JudgementsError(
+                f"{file}, line {number} is no JSON object", hint="write one object per line"
+            )
+        yield number, row
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    with file.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            try:
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise JudgementsError(
+                    f"{file}, line {number} is not UTF-8", hint="save it as UTF-8"
+                ) from error

@@ -1,0 +1,49 @@
+"""Retrieval metrics per query, by ir-measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import ir_measures
+import numpy as np
+
+from ragdiag.types import Float64, IntArray
+
+
+def per_query(
+    positions: IntArray, relevant: Sequence[Mapping[int, int]], metrics: Sequence[str]
+) -> dict[str, Float64]:
+    """Score ranked lists against judgements.
+
+    Parameters
+    ----------
+    positions : ndarray of int64, shape (m, k)
+        Document positions, best first; −1 ends a list.
+    relevant : sequence of mappings, length m
+        Position to grade, of each query. A relevant document that is not in the store has a negative
+        key: it cannot be found, but it counts.
+    metrics : sequence of str
+        ir-measures names, such as ``"nDCG@10"``, ``"R@10"``, ``"RR@10"``.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (m,)
+        A query without a hit scores 0; it is never dropped from the mean.
+
+    Examples
+    --------
+    >>> per_query(np.array([[7, 3]]), [{3: 1}], ["RR@10"])["RR@10"].tolist()
+    [0.5]
+    """
+    parsed = [ir_measures.parse_measure(name) for name in metrics]
+    qrels = {str(i): {str(doc): grade for doc, grade in graded.items()} for i, graded in enumerate(relevant)}
+    # The rank is the score, so that ties stay as the search has broken them.
+    run = {
+        str(i): {str(doc): float(-rank) for rank, doc in enumerate(row[row >= 0].tolist())}
+        for i, row in enumerate(positions)
+    }
+    scores = {name: np.zeros(len(relevant)) for name in metrics}
+    names = dict(zip(parsed, metrics, strict=True))
+    for result in ir_measures.iter_calc(parsed, qrels, run):
+        scores[names[result.measure]][int(result.query_id)] = result.value
+    return scores

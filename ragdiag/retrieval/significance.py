@@ -1,0 +1,73 @@
+"""Are two similarities different on these queries? Paired, by resampling the queries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ragdiag.types import Float64, Measure
+
+RESAMPLES = 9999
+_CHUNK = 200
+
+
+def bootstrap_mean(values: Float64, rng: np.random.Generator, *, null: float | None = None) -> Measure:
+    """Return the mean over queries with its percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m,)
+        One score per query; for a paired comparison, the differences.
+
+    Examples
+    --------
+    >>> m = bootstrap_mean(np.array([0.0, 1.0] * 50), np.random.default_rng(0))
+    >>> m.value, round(m.low, 2), round(m.high, 2)
+    (0.5, 0.4, 0.6)
+    """
+    m = len(values)
+    mean = float(values.mean())
+    means = np.empty(RESAMPLES)
+    for start in range(0, RESAMPLES, _CHUNK):
+        size = min(_CHUNK, RESAMPLES - start)
+        means[start : start + size] = values[rng.integers(0, m, size=(size, m))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Measure(mean, float(low), float(high), null, m)
+
+
+def randomisation_test(differences: Float64, rng: np.random.Generator) -> float:
+    """Return the two-sided p of a paired randomisation test: the signs of the differences are exchangeable.
+
+    (1 + number of sign flips at least as extreme)/(1 + B), so that p ≥ 1/(B + 1).
+    Source: Smucker, Allan & Carterette 2007, doi:10.1145/1321440.1321528.
+
+    Examples
+    --------
+    >>> randomisation_test(np.zeros(10), np.random.default_rng(0))
+    1.0
+    """
+    moved = differences[differences != 0]
+    if len(moved) == 0:
+        return 1.0
+    observed = abs(float(moved.sum())) * (1 - 1e-12)
+    extreme = 0
+    for start in range(0, RESAMPLES, _CHUNK):
+        size = min(_CHUNK, RESAMPLES - start)
+        signs = rng.integers(0, 2, size=(size, len(moved)), dtype=np.int8) * 2 - 1
+        extreme += int(np.sum(np.abs(signs @ moved) >= observed))
+    return (1 + extreme) / (1 + RESAMPLES)
+
+
+def holm(p: list[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm 1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    corrected, running = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p) - rank) * p[i]))
+        corrected[i] = running
+    return corrected
