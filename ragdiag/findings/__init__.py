@@ -1,1 +1,1 @@
-"""findings."""
+"""Rules: from evidence to findings."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ragdiag.geometry.intervals import normal
+from ragdiag.geometry.intervals import normal, pair_mean_interval
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Measure
 
@@ -14,8 +16,8 @@ def mean_cosine(unit: Moments) -> Measure:
 
     ρ̄ = (n‖mean x̂‖² − 1)/(n − 1), from −1/(n−1) to 1; 0 when directions cancel (isotropic), towards 1
     when they share a cone. It sees the mean alone: a space collapsed onto a plane through 0 reads 0.
-    Interval: the variance of a U-statistic, from the same moments, for the law that the documents were
-    drawn from. Cost: none beyond the moments. Undefined below four vectors.
+    Interval: by the variance of a U-statistic, from the same moments, for the law that the documents were
+    drawn from. Cost: O(d³) beyond the moments. Undefined below four vectors.
     Source: Ethayarajh 2019, arXiv:1909.00512.
 
     Parameters
@@ -39,11 +41,26 @@ def mean_cosine(unit: Moments) -> Measure:
         return Measure.missing(f"{n} non-zero vectors are too few", n=n, null=0.0)
     mu = unit.mean
     rho = (n * float(mu @ mu) - 1) / (n - 1)
-    S = unit.covariance
-    degenerate = max(unit.trace_of_square(), 0.0)
-    # The plug-in μᵀSμ is too large by tr Σ²/n, since μ is estimated from the same vectors.
-    zeta = max(float(mu @ S @ mu) - degenerate / n, 0.0)
-    return normal(rho, 4 * zeta / n + 2 * degenerate / (n * (n - 1)), n=n, null=0.0)
+    low, high = _cone_interval(unit, rho)
+    return Measure(rho, low, high, 0.0, n)
+
+
+def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
+    """Return the interval of the mean cosine by `pair_mean_interval`: ζ = μᵀΣμ, τ = tr Σ².
+
+    A mean cosine of 0 is a space without a common mean, where ζ = 0, and ζ ≤ λ₁ρ̄ always.
+    """
+    n, mu, S = unit.n, unit.mean, unit.covariance
+    square = max(unit.trace_of_square(), 0.0)
+    if square == 0:
+        return rho, rho
+    once = S @ mu
+    # The plug-ins are too large by tr Σ²/n and tr Σ³/n, since μ is estimated from the same vectors.
+    cube = float(np.sum((S @ S) * S))
+    zeta = float(mu @ once) - square / n
+    zeta_2 = max(float(once @ once) - cube / n, 0.0)
+    slope = (4 * zeta_2 + 2 * cube / n) / (4 * max(zeta, 0.0) + 2 * square / n)
+    return pair_mean_interval(rho, zeta=zeta, slope=slope, tau=square * n / (n - 1), n=n, steepest=math.sqrt(square))
 
 
 def rogue_dimension(unit: Moments) -> tuple[Measure, int]:

@@ -35,19 +35,24 @@ def redundant_share(found: list[IntArray], n: int) -> Measure:
     return Measure.counted(sum(len(g) - 1 for g in found) / n, n=n, null=0.0)
 
 
-def near_share(nearest_cosine: Float64, *, sampled_share: float) -> Measure:
-    """Share of documents whose nearest other document has a cosine above `NEAR`.
+def near_share(nearest_cosine: Float64, *, mean_cosine: float, sampled_share: float) -> Measure:
+    """Share of documents whose nearest other document is `NEAR` of the way from an unrelated one.
 
-    Every document is searched for each sampled one: a sub-matrix would hide the pairs. Interval:
-    Wilson over the sampled documents, without width when all were sampled. Null 0.
+    (cos − ρ̄)/(1 − ρ̄) > .98, with ρ̄ the mean cosine of the store: a plain cosine above .98 where unrelated
+    documents have cosine 0. In a narrow cone all cosines are above .98 and mean nothing. Every document is
+    searched for each sampled one: a sub-matrix would hide the pairs. Interval: Wilson over the sampled
+    documents, without width when all were sampled. Null 0.
 
     Parameters
     ----------
     nearest_cosine : ndarray, shape (m,)
+    mean_cosine : float
+        ρ̄; values below 0 count as 0.
     sampled_share : float
         m/n.
     """
-    hits, n = int(np.sum(nearest_cosine > NEAR)), len(nearest_cosine)
+    rho = max(mean_cosine, 0.0)
+    hits, n = int(np.sum(nearest_cosine > rho + NEAR * (1 - rho))), len(nearest_cosine)
     if sampled_share >= 1 and n:
         return Measure.counted(hits / n, n=n, null=0.0)
     return wilson(hits, n, null=0.0)

@@ -14,6 +14,8 @@ from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import Float64, IntArray, Measure
 
 GROUPS = 40  # of queries, for the jackknife
+FEWEST = 10  # queries for which an interval means anything
+TOO_FEW = f"fewer than {FEWEST} queries"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Occurrences:
         How many queries there are of which the m are a uniform sample without replacement
         (documents as queries); None when the m are a sample of an unbounded stream.
     without : tuple of ndarray
-        The counts without each of `GROUPS` random groups of queries.
+        The counts without each of `GROUPS` random groups of queries (of each query, if there are fewer).
     """
 
     counts: IntArray
@@ -42,14 +44,13 @@ class Occurrences:
     without: tuple[IntArray, ...]
 
     @classmethod
-    def of(
-        cls, positions: IntArray, n: int, *, population: int | None, rng: np.random.Generator
-    ) -> Occurrences:
+    def of(cls, positions: IntArray, n: int, *, population: int | None, rng: np.random.Generator) -> Occurrences:
         """Count the top-k lists `positions`, shape (m, k), over n documents."""
         m = len(positions)
         counts = occurrences(positions, n)
-        group = rng.permutation(m) % GROUPS
-        without = tuple(counts - occurrences(positions[group == g], n) for g in range(min(GROUPS, m)))
+        groups = min(GROUPS, m)
+        group = rng.permutation(m) % groups
+        without = tuple(counts - occurrences(positions[group == g], n) for g in range(groups))
         return cls(counts, m, positions.shape[1], population, without)
 
     @property
@@ -69,26 +70,27 @@ class Occurrences:
 
     def without_queries(self, g: int) -> int:
         """Queries left when group g is taken out."""
-        return self.queries - len(range(g, self.queries, GROUPS))
+        return self.queries - len(range(g, self.queries, len(self.without)))
 
-    def interval(
-        self, value: float, statistic: Callable[[IntArray, int], float], null: float | None
-    ) -> Measure:
-        """Give `value` the jackknife interval of `statistic(counts, m)`."""
+    def interval(self, value: float, statistic: Callable[[IntArray, int], float], null: float | None) -> Measure:
+        """Give `value`, a share, the jackknife interval of `statistic(counts, m)`, within 0 … 1."""
+        if self.queries < FEWEST:
+            return Measure.missing(TOO_FEW, n=self.queries, null=null)
         variance = self.jackknife(statistic)
-        return self.with_variance(value, variance * (1 - self.sampled_share), null)
+        found = self.with_variance(value, variance * (1 - self.sampled_share), null)
+        if found.low is None or found.high is None:
+            return found
+        return Measure(value, max(found.low, 0.0), min(found.high, 1.0), null, self.queries)
 
     def jackknife(self, statistic: Callable[[IntArray, int], float]) -> float:
-        """Return the delete-a-group variance of `statistic(counts, m)`; NaN for too few queries."""
-        if self.queries < 2 * GROUPS:
-            return math.nan
-        return grouped_jackknife(GROUPS, lambda g: statistic(self.without[g], self.without_queries(g)))
+        """Return the delete-a-group variance of `statistic(counts, m)`."""
+        return grouped_jackknife(len(self.without), lambda g: statistic(self.without[g], self.without_queries(g)))
 
     def with_variance(self, value: float, variance: float, null: float | None) -> Measure:
         """Return the t interval of `value`, without ends when the variance is unknown."""
         if not math.isfinite(variance):
-            return Measure(value, None, None, null, self.queries)
-        half = float(stats.t.ppf(0.975, GROUPS - 1)) * math.sqrt(variance)
+            return Measure.missing("one group of queries decides it", n=self.queries, null=null)
+        half = float(stats.t.ppf(0.975, len(self.without) - 1)) * math.sqrt(variance)
         if half < 0.5 * value:  # well away from 0: errors are multiplicative
             factor = math.exp(half / value)
             return Measure(value, value / factor, value * factor, null, self.queries)
@@ -135,7 +137,9 @@ def skewness(occ: Occurrences) -> Measure:
     """
     M = occ.population or occ.queries
     p = occ.chance
-    if occ.queries < 3 or not 0 < p < 1:
+    if occ.queries < FEWEST:
+        return Measure.missing(TOO_FEW, n=occ.queries)
+    if not 0 < p < 1:
         return Measure.missing("every query lists every document", n=occ.queries)
     null = (1 - 2 * p) / math.sqrt(M * p * (1 - p))
     value = skewness_at(occ.counts, occ.queries, M)
@@ -176,8 +180,8 @@ def latent_skewness(occ: Occurrences) -> Measure:
     (f₃ − 3f₁f₂ + 2f₁³)/(f₂ − f₁²)^1.5 with f_r = E[(N)_r]/(m)_r. Undefined where the probabilities do not
     vary beyond chance.
     """
-    if occ.queries < 3:
-        return Measure.missing("fewer than three queries", n=occ.queries, null=0.0)
+    if occ.queries < FEWEST:
+        return Measure.missing(TOO_FEW, n=occ.queries, null=0.0)
 
     def latent(counts: IntArray, m: int) -> float:
         f1, f2, f3 = _falling(counts, m)
@@ -187,7 +191,7 @@ def latent_skewness(occ: Occurrences) -> Measure:
     value = latent(occ.counts, occ.queries)
     if not math.isfinite(value):
         return Measure.missing("documents are listed as evenly as by chance", n=occ.queries, null=0.0)
-    return occ.interval(value, latent, 0.0)
+    return occ.with_variance(value, occ.jackknife(latent) * (1 - occ.sampled_share), 0.0)
 
 
 def _null_pmf(occ: Occurrences) -> tuple[Float64, Float64]:
@@ -217,7 +221,7 @@ def gini(occ: Occurrences) -> Measure:
 
     Compare only at equal μ. Null: binomial, .177 at μ = 10.
     """
-    support, pmf = _null_pmf(occ)
+    _, pmf = _null_pmf(occ)
     cdf = np.cumsum(pmf)
     null = float(np.sum(cdf[:-1] * (1 - cdf[:-1]))) / occ.mean  # E|N − N′|/2μ = ΣF(1 − F)/μ
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from ragdiag.types import Float64, Measure
 
@@ -54,13 +54,12 @@ def mean_interval(values: Float64, *, null: float | None = None) -> Measure:
     return Measure(mean, mean - half, mean + half, null, n)
 
 
-def pair_mean_variance(row_means: Float64, pair_variance: float) -> float:
-    """Return the variance of the mean over all pairs of n independent rows (a U-statistic).
+def pair_components(row_means: Float64, pair_variance: float) -> tuple[float, float]:
+    """Return the two parts of the variance of a mean over all pairs of n rows (a U-statistic).
 
-    The pairs are not independent. With kernel h, ζ₁ = Var(E[h | one row]) and T = Var(h):
-    Var = 4ζ₁/n + 2(T − 2ζ₁)/n². The variance of the row means over-states ζ₁ by about
-    (T − 2ζ₁)/(n − 1), which is taken off; without that the interval of a mean near zero
-    would be √2 too wide.
+    The pairs are not independent. With kernel h, ζ = Var(E[h | one row]) and τ = Var(h) − 2ζ the variance is
+    4ζ/n + 2τ/n². The variance of the row means over-states ζ by about τ/n, which is taken off, so that ζ̂ has
+    no bias and can be negative.
 
     Parameters
     ----------
@@ -71,12 +70,61 @@ def pair_mean_variance(row_means: Float64, pair_variance: float) -> float:
 
     Returns
     -------
-    float
+    zeta, tau : float
     """
     n = len(row_means)
     spread = float(row_means.var(ddof=1))
-    zeta = max((spread - pair_variance / (n - 1)) / (1 - 2 / (n - 1)), 0.0)
-    return 4 * zeta / n + 2 * max(pair_variance - 2 * zeta, 0.0) / n**2
+    zeta = (spread - pair_variance / (n - 1)) / (1 - 2 / (n - 1))
+    return zeta, max(pair_variance - 2 * max(zeta, 0.0), 0.0)
+
+
+def pair_mean_interval(
+    value: float, *, zeta: float, slope: float, tau: float, n: int, steepest: float = math.inf
+) -> tuple[float, float]:
+    """Return every r from which a mean over pairs is at most 1.96 standard errors away.
+
+    The standard error is that of a law whose true value is r. The usual interval takes it at the estimate,
+    which is wrong where ζ is near 0: by chance ζ̂ is large just when the estimate is (the same rows raise
+    both), so that the interval around a large estimate would be too wide and that around a small one too
+    narrow. So ζ̂ is freed from what it owes to the estimate being off by value − r:
+    ζ(r) = ζ̂ − slope·(value − r), never below 0.
+
+    Parameters
+    ----------
+    value : float
+        The mean over pairs.
+    zeta, tau : float
+        As `pair_components`.
+    slope : float
+        Regression coefficient of ζ̂ on the value, over samples.
+    n : int
+        Rows.
+    steepest : float
+        Where it is known that ζ ≤ steepest·r.
+
+    Returns
+    -------
+    low, high : float
+    """
+    step = Z * math.sqrt(2 * tau) / n
+    if step == 0 and zeta <= 0:
+        return value, value
+
+    def distance(r: float) -> float:
+        at_r = max(zeta - slope * (value - r), 0.0)
+        if math.isfinite(steepest):
+            at_r = min(at_r, steepest * max(r, 0.0))
+        return abs(value - r) - Z * math.sqrt(4 * at_r / n + 2 * tau / n**2)
+
+    step = max(step, Z * math.sqrt(max(4 * zeta, 0.0) / n))
+    below, above = value - step, value + step
+    while distance(below) < 0:
+        below -= 2 * (value - below)
+    while distance(above) < 0:
+        above += 2 * (above - value)
+    low = optimize.brentq(distance, below, value) if distance(value) < 0 else value
+    high = optimize.brentq(distance, value, above) if distance(value) < 0 else value
+    return float(low), float(high)
 
 
 def grouped_jackknife(groups: int, leave_out: Callable[[int], float], *, of_population: float = 0.0) -> float:

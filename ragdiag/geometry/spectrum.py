@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry.intervals import log_normal, normal
+from ragdiag.geometry.intervals import log_normal, normal, pair_components
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float64, Measure
 
 FEWEST_PER_DIMENSION = 2  # below n = 2d single eigenvalues are noise
+_PAIRED = 1000  # rows whose pairs give a second-order variance: half a million pairs
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Spectrum:
         tr Σ and the unbiased tr Σ² (`Moments.trace_of_square`).
     squares : ndarray, shape (s, d)
         Squared coordinates of s sampled rows in the eigenbasis, centred: row means are eigenvalues.
+    pair_noise : float
+        τ/(tr Σ²)² of the squared products (x·y)² of pairs, see `pair_components`; 2 when they are normal.
     """
 
     n: int
@@ -36,6 +39,7 @@ class Spectrum:
     trace: float
     trace_of_square: float
     squares: Float64
+    pair_noise: float = 2.0
 
     @classmethod
     def of(cls, moments: Moments, rows: Float64) -> Spectrum:
@@ -51,6 +55,7 @@ class Spectrum:
             trace=float(np.trace(S)),
             trace_of_square=moments.trace_of_square(),
             squares=projected**2,
+            pair_noise=_pair_noise(projected[:_PAIRED]),
         )
 
     @property
@@ -69,6 +74,18 @@ class Spectrum:
         return float(influence.var(ddof=1)) / self.n if len(influence) > 1 else math.nan
 
 
+def _pair_noise(rows: Float64) -> float:
+    """Return `Spectrum.pair_noise` from centred rows."""
+    s = len(rows)
+    products = (rows @ rows.T) ** 2
+    np.fill_diagonal(products, 0.0)
+    mean = float(products.sum()) / max(s * (s - 1), 1)
+    if s < 10 or mean <= 0:
+        return 2.0
+    variance = float(np.sum(products**2)) / (s * (s - 1)) - mean**2
+    return pair_components(products.sum(axis=1) / (s - 1), max(variance, 0.0))[1] / mean**2
+
+
 def participation_ratio(spectrum: Spectrum) -> Measure:
     """Number of equally strong dimensions that would spread as much: (tr Σ)²/tr Σ².
 
@@ -84,7 +101,7 @@ def participation_ratio(spectrum: Spectrum) -> Measure:
 
     Examples
     --------
-    >>> X = np.random.default_rng(0).standard_normal((384, 768)).astype(np.float32)
+    >>> X = np.random.default_rng(2).standard_normal((384, 768)).astype(np.float32)
     >>> round(participation_ratio(Spectrum.of(Moments.of(X), X)).value / 768, 2)
     1.0
     """
@@ -94,16 +111,17 @@ def participation_ratio(spectrum: Spectrum) -> Measure:
         return Measure.missing(why, n=n, null=float(d))
     value = spectrum.trace**2 / spectrum.trace_of_square
     gradient = 2 / spectrum.trace - 2 * spectrum.eigenvalues / spectrum.trace_of_square
-    # The same sample gives Σ and the rows, which counts the second-order part (4/n²) twice over.
-    second_order = 4 / n**2
+    # tr Σ² is a mean over pairs with second-order variance 2τ/n². The same sample gives Σ and the rows, so
+    # that the first-order term of 4ζ/n holds 4τ/n² already.
+    second_order = 2 * spectrum.pair_noise / n**2
     variance = max(spectrum.variance_of(gradient) - second_order, second_order)
     return log_normal(value, variance, n=n, null=float(d))
 
 
 def isoscore(spectrum: Spectrum) -> Measure:
-    """IsoScore of the spectrum, (PR − 1)/(d − 1): 0 for a line, (k−1)/(d−1) for k equal dimensions, 1 isotropic.
+    """IsoScore of the spectrum, (PR − 1)/(d − 1).
 
-    It ignores the mean: a cone can be isotropic around its axis. Slightly above 1 is sampling error.
+    0 for a line, (k − 1)/(d − 1) for k equal dimensions, 1 isotropic. It ignores the mean: a cone can be isotropic around its axis. Slightly above 1 is sampling error.
     Source: Rudman et al. 2022, arXiv:2108.07344. Undefined as `participation_ratio`, and for d = 1.
     """
     pr = participation_ratio(spectrum)
@@ -247,7 +265,8 @@ def partition_isotropy(spectrum_rows: Float64, moments: Moments) -> Measure:
 
     def influence(column: int) -> Float64:
         sign = 1 if column < d else -1
-        return np.exp(sign * projected[:, column % d]) / z[column]
+        values: Float64 = np.exp(sign * projected[:, column % d]) / z[column]
+        return values
 
     log_variance = float((influence(low) - influence(high)).var(ddof=1)) / len(spectrum_rows)
     measure = log_normal(float(z[low] / z[high]), log_variance, n=len(spectrum_rows), null=1.0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import special
 
-from ragdiag.geometry.intervals import mean_interval, normal, pair_mean_variance
-from ragdiag.types import Float32, Measure
+from ragdiag.geometry.intervals import mean_interval, normal, pair_components, pair_mean_interval
+from ragdiag.types import Float32, Float64, Measure
 
 LARGEST_SAMPLE = 4000  # all pairs of these: 8 million
 _BLOCK = 500
@@ -48,18 +49,30 @@ def uniformity(X: Float32) -> Measure:
     null = sphere(X.shape[1])
     if n < 10:
         return Measure.missing(f"{n} vectors are too few", n=n, null=null)
-    row_sums = np.empty(n)
+    row_means = np.empty(n)
     squares = 0.0
-    for start in range(0, n, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        kernel = np.exp(4 * (X[block] @ X.T).astype(np.float64) - 4)
-        kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
-        row_sums[block] = kernel.sum(axis=1)
+    for rows, kernel in _kernel_blocks(X):
+        row_means[rows] = kernel.sum(axis=1) / (n - 1)
         squares += float(np.sum(kernel * kernel))
-    pairs = n * (n - 1)
-    mean = float(row_sums.sum()) / pairs
-    variance = pair_mean_variance(row_sums / (n - 1), max(squares / pairs - mean**2, 0.0))
-    return normal(math.log(mean), variance / mean**2, n=n, null=null)
+    mean = float(row_means.mean())
+    zeta, tau = pair_components(row_means, max(squares / (n * (n - 1)) - mean**2, 0.0))
+    # How far ζ moves with the mean, from what each row adds to the one and to the other.
+    linear = row_means - mean
+    if float(linear @ linear) == 0:
+        return Measure(math.log(mean), math.log(mean), math.log(mean), null, n)
+    moved = np.concatenate([kernel @ linear for _, kernel in _kernel_blocks(X)]) / (n - 1)
+    slope = float(linear @ (2 * moved + linear**2)) / float(2 * linear @ linear)
+    low, high = pair_mean_interval(mean, zeta=zeta, slope=slope, tau=tau, n=n)
+    return Measure(math.log(mean), math.log(max(low, math.exp(-8))), math.log(high), null, n)
+
+
+def _kernel_blocks(X: Float32) -> Iterator[tuple[slice, Float64]]:
+    """Yield exp(−2‖x̂ − ŷ‖²) of a block of rows with all rows, 0 for a row with itself."""
+    for start in range(0, len(X), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        kernel = np.exp(4 * (X[rows] @ X.T).astype(np.float64) - 4)
+        kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
+        yield rows, kernel
 
 
 def cross_uniformity(Q: Float32, X: Float32) -> Measure:

@@ -80,9 +80,7 @@ def load_embedder(spec: str | Embedder) -> Embedder:
     try:
         from langchain.embeddings import init_embeddings
     except ImportError as error:
-        raise MissingExtraError(
-            f"{spec!r} needs LangChain", hint="pip install 'ragdiag[langchain]'"
-        ) from error
+        raise MissingExtraError(f"{spec!r} needs LangChain", hint="pip install 'ragdiag[langchain]'") from error
     try:
         embedder: Embedder = init_embeddings(model, provider=provider)
     except ImportError as error:
@@ -123,18 +121,14 @@ def embed_documents(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Fl
     try:
         rows = embedder.embed_documents(list(texts))
     except Exception as error:
-        raise EmbeddingsError(
-            "the embedding model failed on stored texts", hint=_first_line(error)
-        ) from error
+        raise EmbeddingsError("the embedding model failed on stored texts", hint=_first_line(error)) from error
     return _checked(rows, dim)
 
 
 def _checked(rows: Any, dim: int) -> Float32:
     vectors = as_vectors(rows, what="the embedding model's output", dim=dim)
     if not np.isfinite(vectors).all():
-        raise EmbeddingsError(
-            "the embedding model returned NaN or infinite values", hint="check its precision"
-        )
+        raise EmbeddingsError("the embedding model returned NaN or infinite values", hint="check its precision")
     return vectors
 
 

@@ -60,9 +60,7 @@ def read_judgements(path: str | os.PathLike[str]) -> Judgements:
         raise JudgementsError(f"{folder} {what}", hint="give a BEIR folder: queries.jsonl and qrels/test.tsv")
     queries = folder / "queries.jsonl"
     if not queries.is_file():
-        raise JudgementsError(
-            f"{folder} has no queries.jsonl", hint="a BEIR folder holds queries.jsonl and qrels/"
-        )
+        raise JudgementsError(f"{folder} has no queries.jsonl", hint="a BEIR folder holds queries.jsonl and qrels/")
     texts: dict[str, str] = {}
     for number, row in _jsonl(queries):
         id_, text = row.get("_id"), row.get("text")
@@ -71,9 +69,7 @@ def read_judgements(path: str | os.PathLike[str]) -> Judgements:
                 f"{queries}, line {number} has no _id and text", hint='write {"_id": "q1", "text": "…"}'
             )
         if not text.strip():
-            raise JudgementsError(
-                f"{queries}, line {number}: query {id_} has no text", hint="remove or fill it"
-            )
+            raise JudgementsError(f"{queries}, line {number}: query {id_} has no text", hint="remove or fill it")
         if str(id_) in texts:
             raise JudgementsError(f"{queries}, line {number}: query {id_} is there twice", hint="remove one")
         texts[str(id_)] = text
@@ -125,13 +121,9 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise JudgementsError(
-                f"{file}, line {number} is no JSON", hint="write one object per line"
-            ) from error
+            raise JudgementsError(f"{file}, line {number} is no JSON", hint="write one object per line") from error
         if not isinstance(row, dict):
-            raise JudgementsError(
-                f"{file}, line {number} is no JSON object", hint="write one object per line"
-            )
+            raise JudgementsError(f"{file}, line {number} is no JSON object", hint="write one object per line")
         yield number, row
 
 
@@ -141,6 +133,4 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
             try:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise JudgementsError(
-                    f"{file}, line {number} is not UTF-8", hint="save it as UTF-8"
-                ) from error
+                raise JudgementsError(f"{file}, line {number} is not UTF-8", hint="save it as UTF-8") from error

@@ -10,9 +10,7 @@ import numpy as np
 from ragdiag.types import Float64, IntArray
 
 
-def per_query(
-    positions: IntArray, relevant: Sequence[Mapping[int, int]], metrics: Sequence[str]
-) -> dict[str, Float64]:
+def per_query(positions: IntArray, relevant: Sequence[Mapping[int, int]], metrics: Sequence[str]) -> dict[str, Float64]:
     """Score ranked lists against judgements.
 
     Parameters

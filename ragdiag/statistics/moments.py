@@ -106,7 +106,7 @@ class Moments:
         --------
         >>> rng = np.random.default_rng(0)
         >>> X = rng.standard_normal((400, 400)).astype(np.float32)
-        >>> plug_in = np.sum(Moments.of(X).covariance ** 2)
+        >>> plug_in = float(np.sum(Moments.of(X).covariance ** 2))
         >>> round(plug_in / 400, 1), round(Moments.of(X).trace_of_square() / 400, 1)
         (2.0, 1.0)
         """

@@ -13,8 +13,10 @@ from ragdiag.similarities.cosine import row_norms
 from ragdiag.types import Float32, Float64, IntArray
 
 TILE = 1024  # queries per tile: with 4,096 documents a block of scores is 16 MB
+CANDIDATES = 1 << 19  # ranked at once: with thousands of equal vectors nearly every pair is a candidate
 RESCORE = 8192  # candidates rescored at once
 _UNIT_ROUNDOFF = 2.0**-24  # of float32
+_UNDERFLOW = 2.0**-125  # what one product and one sum below the range of float32 can lose
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class NeighborSearch:
     Scores come from a float32 matrix product, which decides who is a candidate; candidates are scored
     again in float64. With p coordinates the float32 product of q and d is off by at most
     ``p·u/(1 − p·u)·‖q‖·‖d‖``, u = 2⁻²⁴, in whatever order it is summed, so a document that scores
-    that much below the k-th best cannot belong to the k best, and no neighbour is lost.
-    Scores equal to a relative 2⁻⁴⁰ are ties, and ties are broken by a seeded random priority of the
-    document: breaking them by position would make a hub of the first of every group of duplicates.
+    that much below the k-th best cannot belong to the k best, and no neighbour is lost. Queries are
+    brought to a length of ½ … 1 for that product, by a power of two, so that it neither overflows nor
+    underflows. Scores equal to a relative 2⁻⁴⁰ are ties, and ties are broken by a seeded random priority of
+    the pair: a priority of the document, or its position, would make a hub of one of every group of
+    duplicates.
 
     Parameters
     ----------
@@ -105,42 +109,54 @@ class NeighborSearch:
         if len(positions) == 0:
             return
         documents = self._similarity.documents(vectors[usable])
-        p_u = (documents.shape[1] + 1) * _UNIT_ROUNDOFF
-        error = row_norms(documents) * (p_u / (1 - p_u))
+        p = documents.shape[1]
+        p_u = (p + 2) * _UNIT_ROUNDOFF  # two more than p: for the rounding of bounds and thresholds
+        error = row_norms(documents) * (p_u / (1 - p_u)) + p * _UNDERFLOW
         for first in range(0, len(self._queries), TILE):
             tile = slice(first, first + TILE)
-            self._search_tile(tile, positions, documents, error)
+            row, col = self._candidates(tile, positions, documents, error)
+            for i in range(0, len(row), CANDIDATES):
+                part = slice(i, i + CANDIDATES)
+                exact = self._rescore(self._queries[tile], documents, row[part], col[part])
+                touched, index = np.unique(row[part], return_inverse=True)
+                self._merge(first + touched, index, positions[col[part]], exact)
 
-    def _search_tile(self, tile: slice, positions: IntArray, documents: Float32, error: Float64) -> None:
-        """Search one tile; `error` bounds each document's float32 score per unit of query length."""
-        queries, norms, k = self._queries[tile], self._norms[tile], self._scores.shape[1]
-        scores = queries @ documents.T
+    def _candidates(
+        self, tile: slice, positions: IntArray, documents: Float32, error: Float64
+    ) -> tuple[IntArray, IntArray]:
+        """Return the pairs (row of the tile, row of `documents`) that may belong to the k best.
+
+        `error` bounds each document's float32 score per unit of query length.
+        """
+        norms, exponents = np.frexp(self._norms[tile])
+        scores = np.ldexp(self._queries[tile], -exponents[:, None]) @ documents.T
+        worst, k = np.ldexp(self._scores[tile, -1], -exponents), self._scores.shape[1]
         if self._exclude is not None:
             column = np.searchsorted(positions, self._exclude[tile])
             column[column == len(positions)] = 0
             own = np.flatnonzero(positions[column] == self._exclude[tile])
             scores[own, column[own]] = -np.inf
-        if error.max() > 2 * error.min():
+        wide = error.max() > 2 * error.min()
+        if wide:
             # One long document must not widen the margin of all the others.
             scores += np.outer(norms, error).astype(np.float32)
-            threshold, margin = self._scores[tile, -1].copy(), error
-        else:
-            threshold, margin = self._scores[tile, -1] - norms * error.max(), np.full(1, error.max())
+        threshold = worst if wide else worst - norms * error.max()
         fresh = ~np.isfinite(threshold)
         if fresh.any() and len(positions) > k:
             # Fewer than k documents seen so far: the k-th best lower bound of this block will do.
-            least = scores[fresh] - 2 * np.outer(norms[fresh], margin)
-            threshold[fresh] = np.partition(least, len(positions) - k, axis=1)[:, -k]
+            kth, known = len(positions) - k, scores[fresh]
+            if wide:
+                least = known - 2 * np.outer(norms[fresh], error)
+                threshold[fresh] = np.partition(least, kth, axis=1)[:, kth]
+            else:
+                known.partition(kth, axis=1)
+                threshold[fresh] = known[:, kth] - 2 * norms[fresh] * error.max()
         # −inf marks the query itself; two steps down, since both sides were rounded to float32.
         limit = threshold.astype(np.float32)
         for _ in range(2):
             limit = np.nextafter(limit, np.float32(-np.inf))
         row, col = np.nonzero(scores >= np.maximum(limit, np.finfo(np.float32).min)[:, None])
-        if len(row) == 0:
-            return
-        exact = self._rescore(queries, documents, row, col)
-        touched, row = np.unique(row, return_inverse=True)
-        self._merge(tile.start + touched, row, positions[col], exact)
+        return row, col
 
     def _rescore(self, queries: Float32, documents: Float32, row: IntArray, col: IntArray) -> Float64:
         exact = np.empty(len(row))
@@ -159,7 +175,8 @@ class NeighborSearch:
         all_rows = np.concatenate([np.repeat(np.arange(len(queries)), k), row])
         all_scores = np.concatenate([self._scores[queries].ravel(), scores])
         all_positions = np.concatenate([self._positions[queries].ravel(), positions])
-        order = np.lexsort((_priority(all_positions, self._seed), -all_scores, all_rows))
+        priority = _priority(queries[all_rows], all_positions, self._seed)
+        order = np.lexsort((priority, -all_scores, all_rows))
         sorted_rows = all_rows[order]
         rank = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
         kept = order[rank < k]
@@ -176,13 +193,18 @@ class NeighborSearch:
         return Neighbors(self._similarity.name, self._positions.copy(), self._scores.copy())
 
 
-def _priority(positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
-    """Return a fixed random 64-bit number per position (the finaliser of splitmix64)."""
+def _priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
+    """Return a fixed random 64-bit number per query and position."""
     with np.errstate(over="ignore"):
-        z = positions.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1))
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+        stream = _mixed(queries.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1)))
+        return _mixed(stream + positions.astype(np.uint64))
+
+
+def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the finaliser of splitmix64, a bijection whose output bits look random."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def occurrences(positions: IntArray, n: int) -> IntArray:

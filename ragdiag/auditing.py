@@ -1,0 +1,184 @@
+"""The audit: the whole flow in one function."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ragdiag.checks import as_vectors
+from ragdiag.engine import Engine, LocalEngine, Progress
+from ragdiag.errors import JudgementsError, StoreError, VectorsError
+from ragdiag.findings.evidence import Evidence
+from ragdiag.findings.rules import check_rules, selected
+from ragdiag.geometry.portrait import portrait
+from ragdiag.observe import observe
+from ragdiag.plan import Plan
+from ragdiag.report.model import Report, RunInfo, Sampling
+from ragdiag.retrieval.compare import compare_runs
+from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.embedders import Embedder, embed_queries, load_embedder
+from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.statistics.neighbors import Neighbors
+from ragdiag.statistics.observed import Observed
+from ragdiag.stores import open_store
+from ragdiag.types import Float32, StoreInfo
+
+
+def audit(
+    store: Any,
+    *,
+    judgements: str | os.PathLike[str] | Judgements | None = None,
+    query_vectors: Any = None,
+    embeddings: str | Embedder | None = None,
+    plan: Plan | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Say what is wrong with a vector store.
+
+    Parameters
+    ----------
+    store : str, path or object
+        A URI (``"faiss:./index"``, ``"./vectors.npy"``) or a live store; see `ragdiag.open_store`.
+    judgements : path or Judgements, optional
+        A BEIR folder with labelled queries. Needs `query_vectors` or `embeddings`.
+    query_vectors : path or array, shape (m, d), optional
+        Vectors of the queries, one row per query of the judgements; without judgements, of any queries.
+    embeddings : str or Embeddings, optional
+        The model that fills the store, as ``provider:model``; embeds the queries, and a sample of the
+        stored texts again to see whether it really is the model.
+    plan : Plan, optional
+    engine : Engine, optional
+    progress : callable, optional
+        Called with stage, done, total.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    RagdiagError
+        When the input cannot be used; nothing has been written then.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((500, 64)).astype(np.float32)
+    >>> report = audit(X)
+    >>> report.findings
+    ()
+    """
+    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    plan = plan or Plan()
+    selected(plan.select, plan.ignore)  # a wrong code is found before the work, not after
+    opened = open_store(store)
+    info = opened.info
+    if info.count < 2:
+        what = "is empty" if info.count == 0 else "holds one vector"
+        raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
+    embedder = load_embedder(embeddings) if embeddings is not None else None
+    labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
+    vectors = _query_vectors(labels, query_vectors, embedder, info)
+
+    seen, runs = observe(
+        opened,
+        labels=labels,
+        vectors=vectors,
+        embedder=embedder,
+        plan=plan,
+        engine=engine or LocalEngine(),
+        progress=progress,
+    )
+    drawn = portrait(seen, plan.rng("measures"))
+    comparison = _compare(runs, seen, plan)
+    evidence = Evidence(seen, drawn, comparison, opened.fetch)
+    checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
+    return Report(
+        store=info,
+        measures=drawn.measures,
+        findings=checked_rules.findings,
+        passed=checked_rules.passed,
+        skipped=checked_rules.skipped,
+        comparison=comparison,
+        sampling=Sampling(
+            documents=seen.documents.census.n,
+            document_queries=len(seen.documents.queries),
+            moment_documents=len(seen.documents.sample),
+            queries=0 if vectors is None else len(vectors),
+            k=plan.k,
+            seed=plan.seed,
+        ),
+        run=_run_info(started, time.perf_counter() - clock),
+        notes=_notes(seen),
+    )
+
+
+def _query_vectors(labels: Judgements | None, given: Any, embedder: Embedder | None, info: StoreInfo) -> Float32 | None:
+    if given is None:
+        if labels is None:
+            return None
+        if embedder is None:
+            raise JudgementsError(
+                "queries need vectors", hint="add --query-vectors FILE.npy or --embeddings provider:model"
+            )
+        return embed_queries(embedder, labels.texts, dim=info.dim)
+    if isinstance(given, str | os.PathLike):
+        batches = [batch.vectors for batch in open_store(given).scan()]
+        what = str(given)
+        given = np.concatenate(batches) if batches else np.empty((0, info.dim))
+    else:
+        what = "the query vectors"
+    vectors = as_vectors(given, what=what, dim=info.dim)
+    if len(vectors) == 0:
+        raise VectorsError(f"{what} holds no query", hint="give one row per query")
+    if not np.isfinite(vectors).all():
+        raise VectorsError(f"{what} holds NaN or infinite values", hint="embed those queries again")
+    if labels is not None and len(vectors) != len(labels.query_ids):
+        raise VectorsError(
+            f"{what} has {len(vectors):,} rows for {len(labels.query_ids):,} queries of {labels.name}",
+            hint="give one row per line of queries.jsonl, in its order",
+        )
+    return vectors
+
+
+def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Comparison | None:
+    relevant = seen.queries.relevant if seen.queries else None
+    if relevant is None:
+        return None
+    judged = [i for i, graded in enumerate(relevant) if graded]
+    kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
+    note = "" if seen.lengths_vary else "all vectors have one length, so that cosine, dot and L2 rank alike"
+    return compare_runs(
+        kept,
+        [relevant[i] for i in judged],
+        rng=plan.rng("comparison"),
+        min_effect=plan.min_effect,
+        note=note,
+    )
+
+
+def _notes(seen: Observed) -> tuple[str, ...]:
+    notes = []
+    if seen.info.metric is None:
+        notes.append("the store does not say how it ranks; cosine was assumed")
+    if not seen.lengths_vary:
+        notes.append("all vectors have one length, so that cosine, dot and L2 rank alike")
+    return tuple(notes)
+
+
+def _run_info(started: datetime, seconds: float) -> RunInfo:
+    packages = ("ragdiag", "numpy", "scipy", "faiss-cpu", "ir-measures", "langchain-core")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # run from a source tree
+            continue
+    return RunInfo(started.isoformat(timespec="seconds"), round(seconds, 3), platform.node(), versions)

@@ -1,0 +1,220 @@
+"""``ragdiag audit``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragdiag.cli.output import (
+    LOG_WIDTH,
+    check_writable,
+    complain,
+    emit,
+    stdout_color,
+    stdout_encoding,
+    stdout_kept_clean,
+    stdout_width,
+    write_atomically,
+)
+from ragdiag.config import FAIL_ON, FORMATS, load_config
+
+if TYPE_CHECKING:
+    from ragdiag.report.model import Report
+
+EXIT_FINDINGS = 1
+
+
+class _Whole(click.IntRange):
+    name = "whole number"
+
+
+class _ConfiguredCommand(click.Command):
+    """A command whose defaults come from pyproject.toml; its help does not need the file to be right."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not set(args) & set(ctx.help_option_names):
+            ctx.default_map = load_config()
+        return super().parse_args(ctx, args)
+
+
+def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    parts = (part.strip().upper() for value in values for part in value.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _share(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):  # NaN passes every range
+        raise click.BadParameter(f"{value} is not a number from 0 to 1.", ctx, param)
+    return value
+
+
+@click.command(cls=_ConfiguredCommand)
+@click.argument("store")
+@click.option(
+    "--queries",
+    metavar="DIR",
+    help="Labelled queries: a folder in the BEIR layout. Shows what the findings cost.",
+)
+@click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
+@click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="terminal",
+    show_default=True,
+    help="JSON follows the schema ragdiag.audit/1.",
+)
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+@click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
+@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Not these rules.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(FAIL_ON),
+    default="error",
+    show_default=True,
+    help="Exit with 1 for findings of this severity or over it.",
+)
+@click.option(
+    "--sample-queries",
+    metavar="N",
+    type=_Whole(min=1),
+    default=2000,
+    show_default=True,
+    help="Documents drawn as queries. All documents are searched.",
+)
+@click.option(
+    "--sample-documents",
+    metavar="N",
+    type=_Whole(min=1),
+    default=10_000,
+    show_default=True,
+    help="Documents drawn for statistics of rows and pairs.",
+)
+@click.option(
+    "-k",
+    metavar="N",
+    type=_Whole(min=1),
+    default=10,
+    show_default=True,
+    help="Nearest documents of each query.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=_Whole(min=0),
+    default=0,
+    show_default=True,
+    help="The same seed, the same report.",
+)
+@click.option(
+    "--min-effect",
+    metavar="X",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    callback=_share,
+    help="Smallest gain in nDCG@10 that counts.",
+)
+@click.option(
+    "--width",
+    metavar="N",
+    type=_Whole(min=40),
+    help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
+)
+def audit(
+    store: str,
+    queries: str | None,
+    query_vectors: str | None,
+    embeddings: str | None,
+    format_: str,
+    output: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str,
+    sample_queries: int,
+    sample_documents: int,
+    k: int,
+    seed: int,
+    min_effect: float,
+    width: int | None,
+) -> int:
+    """Say what is wrong with STORE, how sure that is, what it costs and what would mend it.
+
+    STORE is a path or a URI; 'ragdiag stores' lists what can be opened here. Nothing is written to it.
+
+    \b
+    Examples
+      ragdiag audit faiss:./my_index
+      ragdiag audit ./vectors.npy --queries ./beir --query-vectors ./queries.npy
+      ragdiag audit ./vectors.npy --format json --fail-on warning > audit.json
+      ragdiag audit "v.parquet?vector=embedding&id=id&text=text" --select HUB
+
+    Defaults can be set in pyproject.toml, under [tool.ragdiag]. Exits with 0 when clean, 1 for findings at
+    or over --fail-on, 2 when something given cannot be used.
+    """  # noqa: D301  click's \b is the character
+    if output is not None:
+        check_writable(output)
+    from ragdiag.auditing import audit as run_audit
+    from ragdiag.cli.codes import check_codes
+    from ragdiag.cli.progress import StderrProgress
+    from ragdiag.findings.rules import RULES
+    from ragdiag.plan import Plan
+
+    codes = [rule.code for rule in RULES]
+    check_codes(select, codes, option="--select")
+    check_codes(ignore, codes, option="--ignore")
+    plan = Plan(
+        sample_queries=sample_queries,
+        sample_documents=sample_documents,
+        k=k,
+        seed=seed,
+        select=select,
+        ignore=ignore,
+        min_effect=min_effect,
+    )
+    with stdout_kept_clean(), StderrProgress() as progress:
+        report = run_audit(
+            store,
+            judgements=queries,
+            query_vectors=query_vectors,
+            embeddings=embeddings,
+            plan=plan,
+            progress=progress,
+        )
+    _show(report, format_, output, width)
+    return EXIT_FINDINGS if _fails(report, fail_on) else 0
+
+
+def _show(report: Report, format_: str, output: Path | None, width: int | None) -> None:
+    if format_ == "json":
+        from ragdiag.report.json import to_json
+
+        text = to_json(report)
+    else:
+        from ragdiag.report.terminal import to_text
+
+        if output is None:
+            encoding = stdout_encoding()
+            text = to_text(report, width=width or stdout_width(), color=stdout_color(), encoding=encoding)
+        else:
+            text = to_text(report, width=width or LOG_WIDTH)
+    if output is None:
+        emit(text)
+        return
+    from ragdiag.report.terminal import verdict
+
+    write_atomically(output, text + "\n")
+    complain(f"{output} written. {verdict(report)}", kind="ragdiag")
+
+
+def _fails(report: Report, fail_on: str) -> bool:
+    from ragdiag.types import Severity
+
+    worst = report.worst()
+    if fail_on == "never" or worst is None:
+        return False
+    return worst >= Severity[fail_on.upper()]

@@ -1,0 +1,161 @@
+"""HUB: do a few documents take the places of all others?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ragdiag.findings.evidence import Evidence
+from ragdiag.findings.finding import Finding, Remedy
+from ragdiag.findings.rule import Rule
+from ragdiag.findings.words import at_least, number, percent
+from ragdiag.statistics.neighbors import occurrences
+from ragdiag.types import IntArray, Measure, Severity
+
+CAPTURED = 0.1  # of all queries, by one document
+TIMES = 5  # what an even share would be
+SKEWED = 3.0
+UNREACHED = 0.25
+
+
+def _sides(evidence: Evidence) -> list[tuple[str, str, IntArray]]:
+    """Return the real queries first when there are any, then the documents as queries."""
+    k = evidence.seen.k
+    sides = [("document", "documents", evidence.seen.documents.neighbors.positions[:, :k])]
+    if evidence.seen.queries is not None:
+        sides.insert(0, ("query", "queries", evidence.seen.queries.neighbors.positions[:, :k]))
+    return sides
+
+
+def _is_hub(largest: Measure, even: float) -> bool:
+    return at_least(largest, CAPTURED) and at_least(largest, TIMES * even)
+
+
+def _hubs(evidence: Evidence) -> Iterator[Finding]:
+    for side, plural, positions in _sides(evidence):
+        name = f"hubness.{side}.largest"
+        m, k = positions.shape
+        even = k / evidence.census.n
+        largest = evidence.measure(name)
+        if not _is_hub(largest, even):
+            continue
+        counts = occurrences(positions, evidence.census.n)
+        order = np.argsort(-counts, kind="stable")
+        hubs = [i for i in order[:100] if counts[i] >= max(CAPTURED, TIMES * even) * m] or [order[0]]
+        held = f"{len(hubs):,} documents are" if len(hubs) > 1 else "One document is"
+        names = [name, f"hubness.{side}.skewness", f"hubness.{side}.top_1_percent"]
+        cost = f"Whatever is asked, the same {'chunks come' if len(hubs) > 1 else 'chunk comes'} back."
+        bad = evidence.portrait.measures["hubness.query.bad_hub_share"]
+        if side == "query" and bad.value is not None:
+            names.append("hubness.query.bad_hub_share")
+            cost += f" {percent(bad.value)} of the places that hubs hold go to queries they do not answer."
+        yield Finding(
+            "HUB001",
+            Severity.WARNING,
+            HUB_RULE.title,
+            f"{held} each in over {percent(max(CAPTURED, TIMES * even))} of the top {k} lists of the {plural};"
+            f" the first is in {counts[order[0]]:,} of {m:,}, where an even share is {number(m * even)}."
+            if len(hubs) > 1
+            else f"{held} in {counts[order[0]]:,} of {m:,} top {k} lists of the {plural}, where an even share is"
+            f" {number(m * even)}.",
+            evidence.pick(*names),
+            cost,
+            Remedy(
+                "Read the texts listed. Delete page furniture and empty chunks; when they are real content, the"
+                " model may not know the language, or query-centring may help: labelled queries decide."
+            ),
+            evidence.notes(hubs, [f"in {counts[i]:,} of {m:,} top {k} lists" for i in hubs]),
+        )
+        return
+
+
+HUB_RULE = Rule(
+    "HUB001",
+    "hubs: one document in very many result lists",
+    Severity.WARNING,
+    f"""k-occurrence N_k: in how many of m top-k lists a document stands. Fires when one document is in at
+least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of the Wilson interval).
+
+Given queries are looked at first, else documents serve as queries, each without itself. All documents are
+searched: a sample of them would show fewer hubs than there are. Equal scores are broken at random.
+
+Lists the hubs with their texts. With judgements, `hubness.query.bad_hub_share` says how many of the places
+that hubs take are wrong; its null is that share for all other documents.
+
+Do: first read the hubs. Boilerplate and empty chunks are deleted. Hubs of real content call for another
+similarity, proven on labelled queries, or another model.
+
+Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    _hubs,
+)
+
+
+def _skew(evidence: Evidence) -> Iterator[Finding]:
+    for side, plural, positions in _sides(evidence):
+        skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
+        if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):
+            continue
+        top = evidence.portrait.measures[f"hubness.{side}.top_1_percent"]
+        counts = occurrences(positions, evidence.census.n)
+        order = np.argsort(-counts, kind="stable")[:10]
+        yield Finding(
+            "HUB002",
+            Severity.WARNING,
+            SKEW_RULE.title,
+            f"The skewness of how often a document is listed by {plural} is {number(skewness.value)}"
+            f" ({number(skewness.null)} by chance); the top 1 % of documents hold {percent(top.value)} of the places.",
+            evidence.pick(f"hubness.{side}.skewness", f"hubness.{side}.top_1_percent"),
+            "A few documents come back for many questions, and others hardly ever.",
+            Remedy("Compare similarities on labelled queries: centring, CSLS and whitening reduce hubness."),
+            evidence.notes(order, [f"in {counts[i]:,} of {len(positions):,} top lists" for i in order]),
+        )
+        return
+
+
+SKEW_RULE = Rule(
+    "HUB002",
+    "uneven use of the documents",
+    Severity.WARNING,
+    f"""Skewness of the k-occurrence, E(N − μ)³/σ³, as all queries of the population would give it: factorial
+moments thinned from the sample, free of the bias of the plain figure. About 1/√μ by chance.
+
+Fires at {SKEWED:.0f} and at three times chance (lower end). 1.2 is notable and common in healthy stores.
+
+Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    _skew,
+)
+
+
+def _orphans(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.measure("hubness.document.orphans")
+    expected = share.null or 0.0
+    if not at_least(share, expected + 0.1):
+        return
+    excess = (share.value or 0.0) - expected
+    yield Finding(
+        "HUB003",
+        Severity.WARNING if at_least(share, expected + UNREACHED) else Severity.INFO,
+        ORPHAN_RULE.title,
+        f"{percent(share.value)} of the documents are in no top {evidence.seen.k} list, where even use would leave"
+        f" {percent(expected)}.",
+        evidence.pick("hubness.document.orphans"),
+        f"About {percent(excess)} of the documents are hard to find by any query.",
+        Remedy("See HUB001 and HUB002: what hubs take, orphans lack."),
+    )
+
+
+ORPHAN_RULE = Rule(
+    "HUB003",
+    "orphans beyond chance",
+    Severity.WARNING,
+    f"""Share of documents that no sampled document lists among its k nearest (antihubs), against the share that even
+use would leave, (1 − k/n)^m: 61 % unseen can be 56 % expected.
+
+For information when the excess is at least 10 points, a warning from {UNREACHED:.0%} (lower end).
+
+Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    _orphans,
+)
+
+RULES = (HUB_RULE, SKEW_RULE, ORPHAN_RULE)

@@ -1,0 +1,179 @@
+"""GAP, SIM and RET: queries against documents, and what labels prove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ragdiag.findings.evidence import Evidence
+from ragdiag.findings.finding import Finding, Remedy
+from ragdiag.findings.rule import NotApplicable, Rule
+from ragdiag.findings.words import at_least, at_most, count, number, percent
+from ragdiag.geometry.intervals import wilson
+from ragdiag.types import Metric, Severity
+
+FAR = 0.3
+WIDE = 0.15
+NOTABLE = 0.08
+LENGTHS_DECIDE = 0.9
+
+
+def _gap(evidence: Evidence) -> Iterator[Finding]:
+    ratio, distance = evidence.measure("gap.ratio"), evidence.measure("gap.mean_distance")
+    if not (at_least(ratio, NOTABLE) and at_least(distance, FAR)):
+        return
+    auc = evidence.portrait.measures["gap.probe_auc"]
+    yield Finding(
+        "GAP001",
+        Severity.WARNING if at_least(ratio, WIDE) else Severity.INFO,
+        GAP_RULE.title,
+        f"The mean query and the mean document are {number(distance.value)} apart; the squared gap is"
+        f" {percent(ratio.value)} of the spread, and a linear probe tells them apart with AUC {number(auc.value)}.",
+        evidence.pick("gap.ratio", "gap.mean_distance", "gap.probe_auc"),
+        "Documents on the side of the queries are ranked first, whatever is asked: a source of hubs.",
+        Remedy(
+            "Candidate: query-centred (documents minus their mean, queries minus theirs); 30 queries are enough to"
+            " fit it, labelled ones to prove it. A wide gap is also what a model shows that does not know the"
+            " language.",
+            similarity="query-centred",
+        ),
+    )
+
+
+GAP_RULE = Rule(
+    "GAP001",
+    "a gap between queries and documents",
+    Severity.WARNING,
+    f"""Distance between the mean direction of the queries and that of the documents, ‖μ_q − μ_d‖, freed from
+sampling error, and its square over the spread, Δ²/(tr S_q + tr S_d).
+
+Fires when the distance is at least {FAR} and the ratio at least {NOTABLE} (lower ends); a warning when the ratio is
+at least {WIDE}. A linear probe nearly always tells questions from passages, so that its AUC alone
+means nothing.
+
+Do: subtracting each side's own mean repairs a shift; whether that helps is for labelled queries to say.
+
+Source: Liang et al. 2022, arXiv:2203.02053.""",
+    _gap,
+)
+
+
+def _lengths_decide(evidence: Evidence) -> Iterator[Finding]:
+    metric = evidence.seen.info.metric
+    if metric is None or metric is Metric.COSINE:
+        raise NotApplicable("the store ranks by cosine" if metric else "the store does not say how it ranks")
+    name = f"norms.overlap_cosine_{metric.value}"
+    overlap = evidence.measure(name)
+    if not at_most(overlap, LENGTHS_DECIDE):
+        return
+    engine = " LangChain's FAISS builds an L2 index by default, and for DistanceStrategy.COSINE too."
+    yield Finding(
+        "SIM001",
+        Severity.WARNING,
+        LENGTHS_RULE.title,
+        f"The store ranks by {_SPOKEN[metric]}, and its vectors differ in length: only {percent(overlap.value)} of"
+        f" the top {evidence.seen.k} are those that cosine gives."
+        + (engine if "langchain" in evidence.seen.info.kind and metric is Metric.L2 else ""),
+        evidence.pick(name, "norms.variation"),
+        "Long or short documents are preferred, whatever they say; most models mean length to play no part.",
+        Remedy(
+            "Scale vectors to length 1, or rank by cosine, if the model was trained for cosine: its card says."
+            " Labelled queries (--queries) show what it is worth.",
+            similarity="cosine",
+        ),
+    )
+
+
+_SPOKEN = {Metric.DOT: "dot product", Metric.L2: "Euclidean distance", Metric.COSINE: "cosine"}
+
+LENGTHS_RULE = Rule(
+    "SIM001",
+    "lengths decide the ranking",
+    Severity.WARNING,
+    f"""Mean overlap of the top k under the store's metric and under cosine, for sampled documents as queries against
+all documents. Fires at {LENGTHS_DECIDE:.0%} or less (upper end).
+
+A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell: with
+labelled queries SIM002 proves or refutes it.""",
+    _lengths_decide,
+)
+
+
+def _better(evidence: Evidence) -> Iterator[Finding]:
+    comparison = evidence.comparison
+    if comparison is None:
+        raise NotApplicable("no judgements were given")
+    if comparison.winner is None:
+        return
+    run = next(run for run in comparison.runs if run.similarity == comparison.winner)
+    score = run.scores[comparison.metric]
+    base = comparison.runs[0].scores[comparison.metric].mean
+    yield Finding(
+        "SIM002",
+        Severity.ERROR,
+        BETTER_RULE.title,
+        f"{comparison.metric} is {number(base.value)} under {comparison.baseline}, as the store ranks, and"
+        f" {number(score.mean.value)} under {run.similarity}, for the same vectors and {comparison.queries:,} queries.",
+        {f"{comparison.metric}.delta": score.delta, f"{comparison.metric}.baseline": base},
+        "Relevant documents that are in the store are ranked too low to be read.",
+        Remedy(
+            f"Rank by {run.similarity}: build the index with that metric"
+            + (", or normalise the vectors." if run.similarity == "cosine" else "."),
+            similarity=run.similarity,
+            tested=f"paired over {comparison.queries:,} labelled queries, p = {number(score.p)} (Holm),"
+            f" {comparison.resamples:,} resamples",
+        ),
+    )
+
+
+BETTER_RULE = Rule(
+    "SIM002",
+    "another similarity ranks better",
+    Severity.ERROR,
+    """With judgements, the store's own metric is compared with cosine, dot product and L2 on the same vectors and
+queries.
+
+Fires when the mean paired difference of nDCG@10 is at least the smallest effect that counts
+(`--min-effect`, .01), its bootstrap interval excludes 0, and a paired randomisation test, Holm-corrected over
+the candidates, gives p < .05. Nothing is fitted, so that no query is used twice.
+
+An error, since the loss is proven.
+
+Source: Smucker, Allan & Carterette 2007, doi:10.1145/1321440.1321528.""",
+    _better,
+)
+
+
+def _unknown(evidence: Evidence) -> Iterator[Finding]:
+    relevant = evidence.queries.relevant
+    if relevant is None:
+        raise NotApplicable("no judgements were given")
+    judged = {p for graded in relevant for p in graded}
+    missing = sum(p < 0 for p in judged)
+    if missing == 0:
+        return
+    share = wilson(missing, len(judged), null=0.0)
+    lost = sum(bool(graded) and all(p < 0 for p in graded) for graded in relevant)
+    yield Finding(
+        "RET001",
+        Severity.WARNING if (share.value or 0.0) >= 0.01 else Severity.INFO,
+        UNKNOWN_RULE.title,
+        f"{count(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
+        f" {count(lost, 'query has', 'queries have')} no relevant document there at all.",
+        {"judgements.unknown": share},
+        "No similarity can find them; they count as missed in every figure here.",
+        Remedy("Ingest the missing documents, or compare the ids of the judgements with those of the store."),
+    )
+
+
+UNKNOWN_RULE = Rule(
+    "RET001",
+    "judged documents that are not in the store",
+    Severity.WARNING,
+    """Share of the ids judged relevant that the store does not hold. A warning from 1 %, else for information; when
+none is there, the audit refuses the judgements.
+
+They stay in the denominator: a relevant document that cannot be found is a miss.""",
+    _unknown,
+)
+
+RULES = (GAP_RULE, LENGTHS_RULE, BETTER_RULE, UNKNOWN_RULE)

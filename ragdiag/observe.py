@@ -1,0 +1,209 @@
+"""Read a store: one pass for what is counted, one for the neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ragdiag.engine import Engine, Progress, Step
+from ragdiag.errors import JudgementsError, StoreError
+from ragdiag.geometry.sensitivity import random_scalings
+from ragdiag.plan import Plan
+from ragdiag.retrieval.embedders import Embedder, embed_documents
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.similarities import L2, Cosine, Dot, Similarity, for_metric
+from ragdiag.similarities.cosine import unit
+from ragdiag.statistics.census import Census, CensusStep
+from ragdiag.statistics.moments import DocumentMoments, Moments, MomentsStep
+from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
+from ragdiag.statistics.observed import Documents, Observed, Queries, lengths_vary
+from ragdiag.statistics.sample import Sample, SampleStep
+from ragdiag.stores import VectorStore
+from ragdiag.types import Float32, IntArray, StoreInfo
+
+RUN_DEPTH = 100  # documents per query in a labelled run
+PROBES = 200  # documents searched under other similarities
+REEMBEDDED = 200  # texts embedded again to check the model
+
+
+def observe(
+    store: VectorStore,
+    *,
+    labels: Judgements | None,
+    vectors: Float32 | None,
+    embedder: Embedder | None,
+    plan: Plan,
+    engine: Engine,
+    progress: Progress | None,
+) -> tuple[Observed, list[Neighbors]]:
+    """Read everything the measures need; the second value is one run per similarity, the store's own first."""
+    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, progress)
+    relevant = _positions_of(judged, labels, store.info)
+    runs, documents, queries = _second_pass(
+        store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress
+    )
+    own, other, checked = _embed_again(embedder, sample, store.info, plan)
+    similarity = for_metric(store.info.metric).name
+    return Observed(store.info, similarity, documents, queries, own, other, checked, plan.k), runs
+
+
+class _FindIds:
+    """Notes where the judged documents are, while the store is read."""
+
+    def __init__(self, wanted: set[str]) -> None:
+        self._wanted = wanted
+        self.positions: dict[str, int] = {}
+
+    def step(self, block: Any) -> None:
+        for i, id_ in enumerate(block.batch.ids):
+            if id_ in self._wanted:
+                self.positions[id_] = block.start + i
+
+
+def _first_pass(
+    store: VectorStore, engine: Engine, plan: Plan, labels: Judgements | None, progress: Progress | None
+) -> tuple[Census, DocumentMoments, Sample, Sample, dict[str, int]]:
+    """Read the store once: census, moments, and the rows drawn."""
+    n, dim = store.info.count, store.info.dim
+    census, moments = CensusStep(dim), MomentsStep(dim)
+    drawn = SampleStep(_draw(n, plan.sample_documents, plan.rng("documents")), dim)
+    searched = SampleStep(_draw(n, plan.sample_queries, plan.rng("document queries")), dim)
+    find = _FindIds(labels.document_ids() if labels else set())
+    read = engine.run(store, [census, moments, drawn, searched, find], stage="reading the store", progress=progress)
+    if read < 2:
+        raise StoreError(f"{store.info.name} gave {read} vectors", hint="was it emptied while it was read?")
+    counted = census.result()
+    _refuse_duplicate_ids(counted.ids, store.info.name)
+    if not counted.live.any():
+        raise StoreError(
+            f"{store.info.name} holds no vector that is finite and not zero", hint="embed the documents again"
+        )
+    return counted, moments.result(), drawn.result(), searched.result(), find.positions
+
+
+def _draw(n: int, size: int, rng: np.random.Generator) -> IntArray:
+    return np.sort(rng.choice(n, size=min(n, size), replace=False)).astype(np.int64)
+
+
+def _refuse_duplicate_ids(ids: Sequence[str], name: str) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    known: set[str] = set()
+    repeated = [id_ for id_ in ids if id_ in known or known.add(id_)]  # type: ignore[func-returns-value]
+    raise StoreError(
+        f"{name} has {len(repeated):,} repeated ids, such as {repeated[0]!r}",
+        hint="give every vector its own id",
+    )
+
+
+def _positions_of(
+    judged: Mapping[str, int], labels: Judgements | None, info: StoreInfo
+) -> tuple[Mapping[int, int], ...] | None:
+    """Translate judged ids to positions; documents that are not in the store get negative ones."""
+    if labels is None:
+        return None
+    if not judged:
+        example = sorted(labels.document_ids())[:1]
+        raise JudgementsError(
+            f"none of the {len(labels.document_ids()):,} judged ids, such as {example[0]!r}, is in {info.name}",
+            hint="the judgements belong to another store, or to one that was ingested with other ids",
+        )
+    unknown = {id_: -2 - i for i, id_ in enumerate(sorted(labels.document_ids() - set(judged)))}
+    return tuple(
+        {judged.get(id_, unknown.get(id_, -1)): grade for id_, grade in graded.items()} for graded in labels.relevant
+    )
+
+
+def _second_pass(
+    store: VectorStore,
+    engine: Engine,
+    plan: Plan,
+    first: tuple[Census, DocumentMoments, Sample, Sample],
+    vectors: Float32 | None,
+    labels: Judgements | None,
+    relevant: tuple[Mapping[int, int], ...] | None,
+    progress: Progress | None,
+) -> tuple[list[Neighbors], Documents, Queries | None]:
+    """Search the whole store for the drawn documents and for the queries."""
+    census, moments, sample, drawn = first
+    base = for_metric(store.info.metric)
+    vary = lengths_vary(census.norms[census.live])
+
+    def search(similarity: Similarity, Q: Float32, k: int, exclude: IntArray | None = None) -> NeighborSearch:
+        return NeighborSearch(similarity, Q, k, exclude=exclude, seed=plan.seed)
+
+    by_base = search(base, drawn.vectors, plan.k, drawn.positions)
+    by_cosine = by_base if base.name == "cosine" else search(Cosine(), drawn.vectors, plan.k, drawn.positions)
+    few, few_positions = drawn.vectors[:PROBES], drawn.positions[:PROBES]
+    probes = {s.name: search(s, few, plan.k, few_positions) for s in (Cosine(), Dot(), L2())} if vary else {}
+    rescaled = [
+        search(s, few, plan.k, few_positions) for s in random_scalings(base, store.info.dim, plan.rng("scalings"))
+    ]
+    asked: list[NeighborSearch] = []
+    if vectors is not None:
+        depth = RUN_DEPTH if relevant is not None else plan.k
+        others = [s for s in (Cosine(), Dot(), L2()) if s.name != base.name and vary and relevant is not None]
+        asked = [search(s, vectors, max(depth, plan.k)) for s in (base, *others)]
+    wanted = sorted({p for graded in relevant or () for p in graded if p >= 0})
+    positives = SampleStep(np.array(wanted, dtype=np.int64), store.info.dim)
+    steps: list[Step] = [by_base, *probes.values(), *rescaled, *asked, positives]
+    if by_cosine is not by_base:
+        steps.append(by_cosine)
+    engine.run(store, steps, stage="searching the neighbours", progress=progress)
+
+    documents = Documents(
+        census=census,
+        moments=moments,
+        sample=sample,
+        queries=drawn,
+        neighbors=by_base.result(),
+        cosines=by_cosine.result(),
+        probes={name: found.result().positions for name, found in probes.items()},
+        rescaled=[found.result().positions for found in rescaled],
+    )
+    runs = [found.result() for found in asked]
+    if vectors is None:
+        return runs, documents, None
+    queries = _queries(vectors, labels, relevant, runs[0], positives.result())
+    return runs, documents, queries
+
+
+def _queries(
+    vectors: Float32,
+    labels: Judgements | None,
+    relevant: tuple[Mapping[int, int], ...] | None,
+    neighbors: Neighbors,
+    positives: Sample,
+) -> Queries:
+    where = {int(position): row for row, position in enumerate(positives.positions)}
+    pairs = [(query, where[p]) for query, graded in enumerate(relevant or ()) for p in sorted(graded) if p in where]
+    rows = np.array([query for query, _ in pairs], dtype=np.int64)
+    directions = unit(positives.vectors)[[row for _, row in pairs]] if pairs else None
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    return Queries(
+        vectors=vectors,
+        unit_moments=Moments.of(unit(vectors[lengths > 0])),
+        neighbors=neighbors,
+        texts=labels.texts if labels else (),
+        relevant=relevant,
+        positives=directions,
+        positive_rows=rows,
+    )
+
+
+def _embed_again(embedder: Embedder | None, sample: Sample, info: StoreInfo, plan: Plan) -> tuple[Any, Any, IntArray]:
+    """Embed stored texts again; cosine to the stored vector of the same and of another text."""
+    none = np.empty(0, dtype=np.int64)
+    rows = [i for i, text in enumerate(sample.texts) if text and text.strip()]
+    if embedder is None or not rows:
+        return None, None, none
+    picked = plan.rng("embed again").permutation(rows)[:REEMBEDDED]
+    picked.sort()
+    texts = [str(sample.texts[i]) for i in picked]
+    again = unit(embed_documents(embedder, texts, dim=info.dim)).astype(np.float64)
+    stored = unit(sample.vectors[picked]).astype(np.float64)
+    own = np.einsum("ij,ij->i", again, stored)
+    other = np.einsum("ij,ij->i", again, np.roll(stored, 1, axis=0))
+    return own, other, sample.positions[picked]

@@ -1,0 +1,50 @@
+"""How an audit is done: the options, and where chance comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from ragdiag.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an audit is done.
+
+    Attributes
+    ----------
+    sample_queries : int
+        Documents drawn as queries for document→document statistics; all documents are searched.
+    sample_documents : int
+        Documents drawn for statistics of rows and pairs.
+    k : int
+        Length of the lists in which hubs are counted.
+    seed : int
+        Of every draw: the same store, plan and version give the same report.
+    select, ignore : tuple of str
+        Rule codes or prefixes; an empty `select` means all rules.
+    min_effect : float
+        Smallest difference of nDCG@10 that counts.
+    """
+
+    sample_queries: int = 2000
+    sample_documents: int = 10_000
+    k: int = 10
+    seed: int = 0
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    min_effect: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("sample_queries", "sample_documents", "k"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", hint="give a positive number")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}", hint="give 0 or a positive number")
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return the generator of one purpose; adding another purpose changes no other draw."""
+        return np.random.default_rng([self.seed, crc32(purpose.encode())])

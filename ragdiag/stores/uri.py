@@ -1,0 +1,100 @@
+"""Store URIs, ``scheme:rest?option=value&…``: taken apart, checked, and shown without credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl
+
+from ragdiag.errors import ConfigError, StoreNotFoundError
+from ragdiag.types import Metric
+
+# Two letters at least, so that a Windows drive is a path.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+# Up to the last @ before the path: a password may itself hold one.
+_USERINFO = re.compile(r"//[^/?#\s]*@")
+_SECRETS = re.compile(r"([?&](?:[^=&#]*(?:key|token|password|secret)[^=&#]*)=)[^&#]*", re.IGNORECASE)
+
+
+def without_credentials(text: str) -> str:
+    """Return a URI or path as it may be shown: no ``user:password@``, no keys or tokens among its options.
+
+    Examples
+    --------
+    >>> without_credentials("pgvector:postgresql://me:s3cret@host/db?api_key=abc&table=docs")
+    'pgvector:postgresql://host/db?api_key=***&table=docs'
+    """
+    return _SECRETS.sub(r"\1***", _USERINFO.sub("//", text))
+
+
+def split_scheme(text: str) -> tuple[str, str]:
+    """Return the scheme, ``""`` when there is none, and the rest.
+
+    Examples
+    --------
+    >>> split_scheme("faiss:./index"), split_scheme("C:/vectors.npy")
+    (('faiss', './index'), ('', 'C:/vectors.npy'))
+    """
+    match = _SCHEME.match(text)
+    return (match[1].lower(), text[match.end() :]) if match else ("", text)
+
+
+def split_options(text: str) -> tuple[str, dict[str, str]]:
+    """Return what stands before the first ``?``, and the options after it.
+
+    Examples
+    --------
+    >>> split_options("v.parquet?vector=emb&id=key")
+    ('v.parquet', {'vector': 'emb', 'id': 'key'})
+    """
+    rest, mark, query = text.partition("?")
+    if not mark:
+        return text, {}
+    shown = without_credentials(text)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise ConfigError(f"the options of {shown} cannot be read", hint="write ?name=value&name=value") from None
+    options = dict(pairs)
+    if len(options) != len(pairs):
+        raise ConfigError(f"an option of {shown} is given twice", hint="give each option once")
+    return rest, options
+
+
+def check_options(options: Mapping[str, str], known: Collection[str], *, scheme: str) -> None:
+    """Raise a `ConfigError` that names the known options when one is unknown."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        hint = f"the options are {', '.join(sorted(known))}" if known else "there are no options"
+        raise ConfigError(f"{scheme}: stores have no option {unknown[0]!r}", hint=hint)
+
+
+def as_metric(value: Metric | str | None) -> Metric | None:
+    """Return the metric of this name; None stays None."""
+    if value is None or isinstance(value, Metric):
+        return value
+    try:
+        return Metric(value.lower())
+    except ValueError:
+        names = ", ".join(metric.value for metric in Metric)
+        raise ConfigError(f"there is no metric {value!r}", hint=f"one of {names}") from None
+
+
+def existing_path(rest: str, *, folder: bool | None = False) -> str:
+    """Return a path with ``~`` expanded, or raise a `StoreNotFoundError`.
+
+    Parameters
+    ----------
+    rest : str
+        What stands after the scheme.
+    folder : bool or None
+        Whether it must be a folder (True), a file (False) or may be either (None).
+    """
+    path = os.path.expanduser(rest)
+    if not path or not os.path.exists(path):
+        raise StoreNotFoundError(f"there is no {rest!r}", hint="check the path, relative to where you are")
+    if folder is not None and os.path.isdir(path) != folder:
+        found, wanted = ("a file", "a folder") if folder else ("a folder", "a file")
+        raise StoreNotFoundError(f"{rest!r} is {found}", hint=f"give the path of {wanted}")
+    return path

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from ragdiag.cli import main
+from tests.cli.conftest import HUB_PAGE, FakeAudit
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_all_rules(fake: FakeAudit, capsys: Capture) -> None:
+    assert main(["rule"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "error    IDX001 vectors that are not finite",
+        "error    IDX002 zero vectors",
+        "warning  HUB001 a few chunks are in most answers",
+        "info     NRM001 norms differ",
+        "",
+        "'ragdiag rule CODE' explains one.",
+    ]
+
+
+def test_a_family(fake: FakeAudit, capsys: Capture) -> None:
+    assert main(["rule", "idx"]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "error    IDX001 vectors that are not finite",
+        "error    IDX002 zero vectors",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("code", ["HUB001", "hub001"])
+def test_a_page_is_plain_markdown_in_a_log(fake: FakeAudit, capsys: Capture, code: str) -> None:
+    assert main(["rule", code]) == 0
+    assert capsys.readouterr().out == HUB_PAGE
+
+
+def test_a_page_is_drawn_on_a_terminal(fake: FakeAudit, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    main(["rule", "HUB001"])
+    out = capsys.readouterr().out
+    assert "\x1b[1m" in out
+    assert "a few chunks are in most answers" in out
+    assert "# HUB001" not in out
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("HUB01", "did you mean HUB001?"),
+        ("HBU", "did you mean HUB?"),
+        ("qqq", "'ragdiag rule' lists them all"),
+    ],
+)
+def test_an_unknown_rule(fake: FakeAudit, capsys: Capture, code: str, hint: str) -> None:
+    assert main(["rule", code]) == 2
+    assert capsys.readouterr() == ("", f"error: there is no rule '{code}': {hint}\n")
+
+
+def test_json(fake: FakeAudit, capsys: Capture) -> None:
+    main(["rule", "HUB001", "--format", "json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "code": "HUB001",
+        "severity": "warning",
+        "title": "a few chunks are in most answers",
+        "page": HUB_PAGE,
+    }
+    main(["rule", "--format", "json"])
+    listed = json.loads(capsys.readouterr().out)
+    assert [rule["code"] for rule in listed] == ["IDX001", "IDX002", "HUB001", "NRM001"]
