@@ -93,6 +93,8 @@ Source: Radovanović et al. 2010, JMLR 11:2487.""",
 
 def _skew(evidence: Evidence) -> Iterator[Finding]:
     for side, plural, positions in _sides(evidence):
+        if _is_hub(evidence.measure(f"hubness.{side}.largest"), evidence.seen.k / evidence.census.n):
+            return  # HUB001 says it, with the documents that do it
         skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
         if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):
             continue
@@ -120,7 +122,8 @@ SKEW_RULE = Rule(
     f"""Skewness of the k-occurrence, E(N − μ)³/σ³, as all queries of the population would give it: factorial
 moments thinned from the sample, free of the bias of the plain figure. About 1/√μ by chance.
 
-Fires at {SKEWED:.0f} and at three times chance (lower end). 1.2 is notable and common in healthy stores.
+Fires at {SKEWED:.0f} and at three times chance (lower end), unless HUB001 has named the documents that do it.
+1.2 is notable and common in healthy stores.
 
 Source: Radovanović et al. 2010, JMLR 11:2487.""",
     _skew,

@@ -35,6 +35,12 @@ def redundant_share(found: list[IntArray], n: int) -> Measure:
     return Measure.counted(sum(len(g) - 1 for g in found) / n, n=n, null=0.0)
 
 
+def near_cosine(mean_cosine: float) -> float:
+    """Return the cosine above which two documents are near duplicates, `NEAR` of the way from ρ̄ to 1."""
+    rho = max(mean_cosine, 0.0)
+    return rho + NEAR * (1 - rho)
+
+
 def near_share(nearest_cosine: Float64, *, mean_cosine: float, sampled_share: float) -> Measure:
     """Share of documents whose nearest other document is `NEAR` of the way from an unrelated one.
 
@@ -51,8 +57,7 @@ def near_share(nearest_cosine: Float64, *, mean_cosine: float, sampled_share: fl
     sampled_share : float
         m/n.
     """
-    rho = max(mean_cosine, 0.0)
-    hits, n = int(np.sum(nearest_cosine > rho + NEAR * (1 - rho))), len(nearest_cosine)
+    hits, n = int(np.sum(nearest_cosine > near_cosine(mean_cosine))), len(nearest_cosine)
     if sampled_share >= 1 and n:
         return Measure.counted(hits / n, n=n, null=0.0)
     return wilson(hits, n, null=0.0)

@@ -61,8 +61,9 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     }
     measures |= _hubness("document", docs.neighbors.positions, seen, rng)
     measures |= _lengths(seen)
-    measures |= _repeats(docs) | {"texts.boilerplate": furniture}
-    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs.cosines.scores)}
+    rho = measures["anisotropy.mean_cosine"].value or 0.0
+    measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
+    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs.cosines.scores, rho)}
     measures |= _query_measures(seen, rng)
     measures["embedder.mismatch"] = _mismatch(seen)
     marks = {
@@ -134,7 +135,7 @@ def _lengths(seen: Observed) -> dict[str, Measure]:
     return measures
 
 
-def _repeats(docs: Documents) -> dict[str, Measure]:
+def _repeats(docs: Documents, rho: float) -> dict[str, Measure]:
     census = docs.census
     with_text = census.text_lengths >= 0
     n_texts = int(with_text.sum())
@@ -147,7 +148,7 @@ def _repeats(docs: Documents) -> dict[str, Measure]:
         "duplicates.texts": duplicates.redundant_share(texts, n_texts) if n_texts else no_texts,
         "duplicates.near": duplicates.near_share(
             cosines,
-            mean_cosine=mean_cosine(docs.moments.unit).value or 0.0,
+            mean_cosine=rho,
             sampled_share=len(cosines) / max(int(census.live.sum()), 1),
         ),
         "texts.empty": Measure.counted(float(np.sum(census.text_lengths == 0)) / n_texts, n=n_texts, null=0.0)
@@ -164,10 +165,11 @@ def chord(cosines: Float64) -> Float64:
     return distances
 
 
-def _intrinsic(cosines: Float64) -> Measure:
+def _intrinsic(cosines: Float64, mean_cosine: float) -> Measure:
     if cosines.shape[1] < 2 or not np.isfinite(cosines[:, 1]).any():
         return Measure.missing("fewer than three documents", n=len(cosines))
-    distances = chord(cosines)
+    # A near duplicate is no second sample of the neighbourhood.
+    distances = chord(cosines[cosines[:, 0] <= duplicates.near_cosine(mean_cosine)])
     return two_nn(distances[:, 0], distances[:, 1])
 
 

@@ -1,0 +1,235 @@
+"""IDX: do the stored texts say something, once, and are the vectors theirs?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ragdiag.findings.evidence import Evidence
+from ragdiag.findings.finding import Finding, Remedy
+from ragdiag.findings.rule import NotApplicable, Rule
+from ragdiag.findings.words import at_least, count, number, percent
+from ragdiag.geometry.duplicates import groups
+from ragdiag.types import Measure, Severity
+
+
+def _empty(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.measure("texts.empty")
+    empty = np.flatnonzero(evidence.census.text_lengths == 0)
+    if len(empty):
+        yield Finding(
+            "IDX004",
+            Severity.WARNING,
+            EMPTY.title,
+            f"{count(len(empty), 'document')} of {share.n:,} have no text or white space only.",
+            evidence.pick("texts.empty"),
+            "They take places in the result list and give the language model nothing to read.",
+            Remedy("Delete them, and skip empty chunks when ingesting."),
+            evidence.notes(empty, ["empty text"] * len(empty)),
+        )
+
+
+EMPTY = Rule(
+    "IDX004",
+    "empty texts",
+    Severity.WARNING,
+    """A document whose text is empty or white space. Fires on the first one; counted over all documents.
+
+All empty chunks share one vector, and that vector is often a hub, since it means nothing in particular.
+
+Do: delete them and skip them when ingesting.""",
+    _empty,
+)
+
+
+def _boilerplate(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.measure("texts.boilerplate")
+    marked = evidence.portrait.marks["texts.boilerplate"]
+    if len(marked):
+        yield Finding(
+            "IDX005",
+            Severity.WARNING if at_least(share, 0.005) else Severity.INFO,
+            BOILERPLATE.title,
+            f"{percent(share.value)} of the texts are mostly sentences that at least five other texts have too.",
+            evidence.pick("texts.boilerplate"),
+            "Page furniture matches every question a little and takes places in the result list.",
+            Remedy("Strip headers, footers and notices before chunking; delete chunks that hold nothing else."),
+            evidence.notes(marked, ["mostly repeated sentences"] * len(marked)),
+        )
+
+
+BOILERPLATE = Rule(
+    "IDX005",
+    "boilerplate texts",
+    Severity.WARNING,
+    """A text more than half of whose five-word sequences stand in at least five other, different texts.
+
+Looked for in the sampled documents; share with its Wilson interval. A warning when at least 0.5 % of
+the texts are such (lower end), else for information. A generic text that stands only once is not seen
+here; where it captures queries, HUB001 lists it.
+
+Do: strip page furniture before chunking.""",
+    _boilerplate,
+)
+
+
+def _exact(evidence: Evidence) -> Iterator[Finding]:
+    census = evidence.census
+    vectors = evidence.measure("duplicates.vectors")
+    texts = evidence.portrait.measures["duplicates.texts"]
+    share = max(vectors.value or 0.0, texts.value or 0.0)
+    if share == 0:
+        return
+    found = groups(census.vector_hashes, census.live) or groups(census.text_hashes, census.text_lengths > 0)
+    yield Finding(
+        "IDX006",
+        Severity.WARNING if share >= 0.01 else Severity.INFO,
+        EXACT.title,
+        f"{percent(vectors.value)} of the vectors and {percent(texts.value)} of the texts repeat an earlier one.",
+        evidence.pick("duplicates.vectors", "duplicates.texts"),
+        "Copies of one chunk fill the result list, and the answer sees one passage instead of several.",
+        Remedy("Keep one of each; make the id a hash of the text, so that ingesting twice changes nothing."),
+        evidence.notes([int(g[0]) for g in found], [f"there {len(g):,} times" for g in found]),
+    )
+
+
+EXACT = Rule(
+    "IDX006",
+    "exact duplicates",
+    Severity.WARNING,
+    """Vectors that are equal to the last bit, and texts that are equal but for case and white space.
+
+Share of documents that repeat an earlier one, (members − groups)/n, counted over all documents. A
+warning from 1 %, else for information.
+
+Do: remove them; use a hash of the text as id.""",
+    _exact,
+)
+
+
+def _near(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.measure("duplicates.near")
+    queries, cosines = evidence.seen.documents.queries, evidence.seen.documents.cosines
+    if not at_least(share, 0.005):
+        return
+    order = np.argsort(-cosines.scores[:, 0], kind="stable")
+    distinct = [i for i in order if cosines.scores[i, 0] < 0.99999] or list(order)
+    ids = evidence.census.ids
+    yield Finding(
+        "IDX007",
+        Severity.WARNING if at_least(share, 0.02) else Severity.INFO,
+        NEAR.title,
+        f"{percent(share.value)} of the documents have another one nearly in the same place.",
+        evidence.pick("duplicates.near"),
+        "Revisions and copies of one passage crowd other passages out of the result list.",
+        Remedy("Keep the newest revision; or search with maximal marginal relevance (MMR)."),
+        evidence.notes(
+            queries.positions[distinct],
+            [f"cosine {cosines.scores[i, 0]:.3f} to {ids[cosines.positions[i, 0]]}" for i in distinct],
+        ),
+    )
+
+
+NEAR = Rule(
+    "IDX007",
+    "near duplicates",
+    Severity.WARNING,
+    """A document whose nearest other document is within 2 % of the way to an unrelated one.
+
+Formula: (cos − ρ̄)/(1 − ρ̄) > 0.98 for the nearest neighbour, ρ̄ the mean cosine of the store: cosine
+above 0.98 where unrelated documents have cosine 0. Every document is searched for each sampled one.
+A warning when at least 2 % of the documents have one (lower end), for information from 0.5 %. Exact
+duplicates count too; IDX006 names those.
+
+Do: keep one revision, or diversify the result list.""",
+    _near,
+)
+
+
+def _embedder(evidence: Evidence) -> Iterator[Finding]:
+    seen = evidence.seen
+    mismatch = evidence.measure("embedder.mismatch")
+    if seen.reembedded is None or seen.reembedded_other is None:
+        raise NotApplicable("no embedding model was given")
+    cosine = Measure(float(np.median(seen.reembedded)), *_quartiles(seen.reembedded), null=None, n=mismatch.n)
+    other = float(np.median(seen.reembedded_other))
+    evidence_ = {
+        "embedder.mismatch": mismatch,
+        "embedder.cosine": Measure(cosine.value, cosine.low, cosine.high, other, cosine.n),
+    }
+    if at_least(mismatch, 0.01):
+        order = np.argsort(seen.reembedded, kind="stable")
+        yield Finding(
+            "IDX012",
+            Severity.ERROR,
+            EMBEDDER.title,
+            f"{percent(mismatch.value)} of the stored vectors are not what this model makes of their texts.",
+            evidence_,
+            "Queries and these documents live in different spaces: they are found by accident.",
+            Remedy("Embed these documents again with the model that embeds the queries."),
+            evidence.notes(
+                seen.reembedded_positions[order],
+                [f"cosine {seen.reembedded[i]:.2f} to itself" for i in order],
+            ),
+        )
+    elif (cosine.value or 0.0) < 0.99:
+        yield Finding(
+            "IDX012",
+            Severity.INFO,
+            EMBEDDER.title,
+            f"Texts embedded again have a median cosine of {number(cosine.value)} to their stored vectors.",
+            evidence_,
+            "The model is the same, the text was not: a title, a prefix or a cut was added when ingesting.",
+            Remedy("Nothing, when that was meant."),
+        )
+
+
+def _quartiles(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(low), float(high)
+
+
+EMBEDDER = Rule(
+    "IDX012",
+    "stored vectors are not this model's",
+    Severity.ERROR,
+    """A sample of the stored texts is embedded again with `--embeddings` and compared with the stored vectors.
+
+A stored vector whose cosine to the new one is below 0.9 was not made by this model from this text.
+An error when at least 1 % of the sample are such (lower end of the Wilson interval). A median between
+0.9 and 0.99 is for information: the same model, another preparation of the text. `embedder.cosine` is
+the median with its quartiles; its null is the median cosine to the vector of another text.
+
+Needs texts in the store and `--embeddings`.""",
+    _embedder,
+)
+
+
+def _outliers(evidence: Evidence) -> Iterator[Finding]:
+    share = evidence.measure("outliers.far")
+    marked = evidence.portrait.marks["outliers.far"]
+    if len(marked) and at_least(share, 1e-4):
+        yield Finding(
+            "IDX013",
+            Severity.INFO,
+            OUTLIERS.title,
+            f"{percent(share.value)} of the documents are far from all others.",
+            evidence.pick("outliers.far"),
+            "Often a text that the model could not read: another language, a table, markup, base64.",
+            Remedy("Read the texts listed; delete or convert what is no text."),
+            evidence.notes(marked, ["far from its k-th neighbour"] * len(marked)),
+        )
+
+
+OUTLIERS = Rule(
+    "IDX013",
+    "documents far from all others",
+    Severity.INFO,
+    """The log distance to the k-th neighbour lies more than 5 robust standard deviations above the median.
+
+(log r_k − median)/(1.4826·MAD); a normal law gives 3 in ten million. For information: read them.""",
+    _outliers,
+)
+
+RULES = (EMPTY, BOILERPLATE, EXACT, NEAR, EMBEDDER, OUTLIERS)
