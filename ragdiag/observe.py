@@ -13,15 +13,15 @@ from ragdiag.geometry.sensitivity import random_scalings
 from ragdiag.plan import Plan
 from ragdiag.retrieval.embedders import Embedder, embed_documents
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.similarities import L2, Cosine, Dot, Similarity, for_metric
-from ragdiag.similarities.cosine import unit
+from ragdiag.similarities import L2, Cosine, Dot, for_metric
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.moments import DocumentMoments, Moments, MomentsStep
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import Documents, Observed, Queries, lengths_vary
 from ragdiag.statistics.sample import Sample, SampleStep
 from ragdiag.stores import VectorStore
-from ragdiag.types import Float32, IntArray, StoreInfo
+from ragdiag.types import Float32, IntArray, Similarity, StoreInfo
+from ragdiag.vectors import unit
 
 RUN_DEPTH = 100  # documents per query in a labelled run
 PROBES = 200  # documents searched under other similarities
@@ -76,11 +76,17 @@ def _first_pass(
         raise StoreError(f"{store.info.name} gave {read} vectors", hint="was it emptied while it was read?")
     counted = census.result()
     _refuse_duplicate_ids(counted.ids, store.info.name)
-    if not counted.live.any():
+    live = int(counted.live.sum())
+    if live < 2:
+        held = "no vector that is" if live == 0 else "one vector alone that is"
+        raise StoreError(f"{store.info.name} holds {held} finite and not zero", hint="embed the documents again")
+    first, second = drawn.result(), searched.result()
+    if min(len(first), len(second)) == 0:
         raise StoreError(
-            f"{store.info.name} holds no vector that is finite and not zero", hint="embed the documents again"
+            f"none of the documents drawn from {store.info.name} has a vector that is finite and not zero",
+            hint="draw more of them with --sample-queries and --sample-documents",
         )
-    return counted, moments.result(), drawn.result(), searched.result(), find.positions
+    return counted, moments.result(), first, second, find.positions
 
 
 def _draw(n: int, size: int, rng: np.random.Generator) -> IntArray:
@@ -104,13 +110,15 @@ def _positions_of(
     """Translate judged ids to positions; documents that are not in the store get negative ones."""
     if labels is None:
         return None
+    asked = labels.document_ids()
+    if not asked:
+        raise JudgementsError(f"{labels.name} judges no document relevant", hint="give grades of 1 or more")
     if not judged:
-        example = sorted(labels.document_ids())[:1]
         raise JudgementsError(
-            f"none of the {len(labels.document_ids()):,} judged ids, such as {example[0]!r}, is in {info.name}",
+            f"none of the {len(asked):,} judged ids, such as {min(asked)!r}, is in {info.name}",
             hint="the judgements belong to another store, or to one that was ingested with other ids",
         )
-    unknown = {id_: -2 - i for i, id_ in enumerate(sorted(labels.document_ids() - set(judged)))}
+    unknown = {id_: -2 - i for i, id_ in enumerate(sorted(asked - set(judged)))}
     return tuple(
         {judged.get(id_, unknown.get(id_, -1)): grade for id_, grade in graded.items()} for graded in labels.relevant
     )
@@ -132,7 +140,8 @@ def _second_pass(
     vary = lengths_vary(census.norms[census.live])
 
     def search(similarity: Similarity, Q: Float32, k: int, exclude: IntArray | None = None) -> NeighborSearch:
-        return NeighborSearch(similarity, Q, k, exclude=exclude, seed=plan.seed)
+        # A seed may be any whole number, and this one has 64 bits.
+        return NeighborSearch(similarity, Q, k, exclude=exclude, seed=plan.seed % 2**64)
 
     by_base = search(base, drawn.vectors, plan.k, drawn.positions)
     by_cosine = by_base if base.name == "cosine" else search(Cosine(), drawn.vectors, plan.k, drawn.positions)
@@ -196,9 +205,11 @@ def _queries(
 def _embed_again(embedder: Embedder | None, sample: Sample, info: StoreInfo, plan: Plan) -> tuple[Any, Any, IntArray]:
     """Embed stored texts again; cosine to the stored vector of the same and of another text."""
     none = np.empty(0, dtype=np.int64)
-    rows = [i for i, text in enumerate(sample.texts) if text and text.strip()]
-    if embedder is None or not rows:
+    if embedder is None:
         return None, None, none
+    rows = [i for i, text in enumerate(sample.texts) if text and text.strip()]
+    if not rows:
+        return np.empty(0), np.empty(0), none
     picked = plan.rng("embed again").permutation(rows)[:REEMBEDDED]
     picked.sort()
     texts = [str(sample.texts[i]) for i in picked]

@@ -1,11 +1,11 @@
-"""The frozen values that flow between the parts: batches, store facts, measured numbers."""
+"""What flows between the parts: batches, store facts, measured numbers, and the contract of a similarity."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,3 +151,24 @@ class Measure:
     def missing(cls, why: str, *, n: int = 0, null: float | None = None) -> Measure:
         """Return an undefined measure with the reason."""
         return cls(value=None, low=None, high=None, null=null, n=n, undefined=why)
+
+
+class Similarity(Protocol):
+    """A way to rank documents for a query.
+
+    Whatever the formula, it is written as ``queries(q) · documents(d)``, so that one exact search
+    serves every similarity and a remedy is nothing but storing the mapped documents.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which it is reported and parsed, such as ``"cosine"``."""
+        ...
+
+    def documents(self, X: Float32) -> Float32:
+        """Map documents, shape (n, d), to shape (n, p)."""
+        ...
+
+    def queries(self, Q: Float32) -> Float32:
+        """Map queries, shape (m, d), to shape (m, p)."""
+        ...

@@ -9,9 +9,9 @@ import numpy as np
 
 from ragdiag.engine.base import Block, Progress, Step
 from ragdiag.errors import StoreError
-from ragdiag.similarities.cosine import row_norms
 from ragdiag.stores.base import VectorStore
 from ragdiag.types import Batch
+from ragdiag.vectors import row_norms
 
 LONGEST = 1e18  # a longer vector's square is beyond float32
 

@@ -10,7 +10,8 @@ from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
 from ragdiag.findings.words import at_least, count, number, percent
-from ragdiag.geometry.duplicates import groups
+from ragdiag.geometry.duplicates import groups, near_cosine
+from ragdiag.geometry.portrait import SAME_CHUNK
 from ragdiag.types import Measure, Severity
 
 
@@ -113,8 +114,9 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
     queries, cosines = evidence.seen.documents.queries, evidence.seen.documents.cosines
     if not at_least(share, 0.005):
         return
-    order = np.argsort(-cosines.scores[:, 0], kind="stable")
-    distinct = [i for i in order if cosines.scores[i, 0] < 0.99999] or list(order)
+    near = cosines.scores[:, 0] > near_cosine(evidence.portrait.measures["anisotropy.mean_cosine"].value or 0.0)
+    order = [i for i in np.argsort(-cosines.scores[:, 0], kind="stable") if near[i]]
+    distinct = [i for i in order if cosines.scores[i, 0] < 0.99999] or order
     ids = evidence.census.ids
     yield Finding(
         "IDX007",
@@ -149,9 +151,11 @@ Do: keep one revision, or diversify the result list.""",
 
 def _embedder(evidence: Evidence) -> Iterator[Finding]:
     seen = evidence.seen
-    mismatch = evidence.measure("embedder.mismatch")
     if seen.reembedded is None or seen.reembedded_other is None:
         raise NotApplicable("no embedding model was given")
+    if len(seen.reembedded) == 0:
+        raise NotApplicable("no sampled document has a text to embed again")
+    mismatch = evidence.measure("embedder.mismatch")
     cosine = Measure(float(np.median(seen.reembedded)), *_quartiles(seen.reembedded), null=None, n=mismatch.n)
     other = float(np.median(seen.reembedded_other))
     evidence_ = {
@@ -159,7 +163,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
         "embedder.cosine": Measure(cosine.value, cosine.low, cosine.high, other, cosine.n),
     }
     if at_least(mismatch, 0.01):
-        order = np.argsort(seen.reembedded, kind="stable")
+        order = [i for i in np.argsort(seen.reembedded, kind="stable") if seen.reembedded[i] < SAME_CHUNK]
         yield Finding(
             "IDX012",
             Severity.ERROR,

@@ -5,41 +5,56 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import Rule
+from ragdiag.findings.rule import NotApplicable, Rule
 from ragdiag.findings.words import at_least, number, percent
+from ragdiag.geometry.hubness import FEWEST, TOO_FEW
 from ragdiag.statistics.neighbors import occurrences
-from ragdiag.types import IntArray, Measure, Severity
+from ragdiag.types import IntArray, Severity
 
 CAPTURED = 0.1  # of all queries, by one document
 TIMES = 5  # what an even share would be
+BY_CHANCE = 0.01
 SKEWED = 3.0
 UNREACHED = 0.25
 
 
 def _sides(evidence: Evidence) -> list[tuple[str, str, IntArray]]:
-    """Return the real queries first when there are any, then the documents as queries."""
+    """Return the real queries first when there are any, then the documents as queries; no side with too few."""
     k = evidence.seen.k
     sides = [("document", "documents", evidence.seen.documents.neighbors.positions[:, :k])]
     if evidence.seen.queries is not None:
         sides.insert(0, ("query", "queries", evidence.seen.queries.neighbors.positions[:, :k]))
-    return sides
+    enough = [side for side in sides if len(side[2]) >= FEWEST]
+    if not enough:
+        raise NotApplicable(TOO_FEW)
+    return enough
 
 
-def _is_hub(largest: Measure, even: float) -> bool:
-    return at_least(largest, CAPTURED) and at_least(largest, TIMES * even)
+def _even_share(evidence: Evidence) -> float:
+    """Return the share of all lists that each document would be in if all were listed alike."""
+    return evidence.seen.k / int(evidence.census.usable.sum())
+
+
+def _is_hub(evidence: Evidence, side: str) -> bool:
+    largest, even = evidence.measure(f"hubness.{side}.largest"), _even_share(evidence)
+    if not (at_least(largest, CAPTURED) and at_least(largest, TIMES * even)):
+        return False
+    # The most listed of n documents is the largest of n draws, which the interval of one does not know.
+    hits = round((largest.value or 0.0) * largest.n)
+    return float(evidence.census.n * stats.binom.sf(hits - 1, largest.n, even)) < BY_CHANCE
 
 
 def _hubs(evidence: Evidence) -> Iterator[Finding]:
     for side, plural, positions in _sides(evidence):
+        if not _is_hub(evidence, side):
+            continue
         name = f"hubness.{side}.largest"
         m, k = positions.shape
-        even = k / evidence.census.n
-        largest = evidence.measure(name)
-        if not _is_hub(largest, even):
-            continue
+        even = _even_share(evidence)
         counts = occurrences(positions, evidence.census.n)
         order = np.argsort(-counts, kind="stable")
         hubs = [i for i in order[:100] if counts[i] >= max(CAPTURED, TIMES * even) * m] or [order[0]]
@@ -75,7 +90,8 @@ HUB_RULE = Rule(
     "hubs: one document in very many result lists",
     Severity.WARNING,
     f"""k-occurrence N_k: in how many of m top-k lists a document stands. Fires when one document is in at
-least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of the Wilson interval).
+least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of the Wilson interval), and
+chance would bring none of the n documents that far (p < {BY_CHANCE}). Needs {FEWEST} queries.
 
 Given queries are looked at first, else documents serve as queries, each without itself. All documents are
 searched: a sample of them would show fewer hubs than there are. Equal scores are broken at random.
@@ -93,7 +109,7 @@ Source: Radovanović et al. 2010, JMLR 11:2487.""",
 
 def _skew(evidence: Evidence) -> Iterator[Finding]:
     for side, plural, positions in _sides(evidence):
-        if _is_hub(evidence.measure(f"hubness.{side}.largest"), evidence.seen.k / evidence.census.n):
+        if _is_hub(evidence, side):
             return  # HUB001 says it, with the documents that do it
         skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
         if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):

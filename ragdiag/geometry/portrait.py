@@ -15,10 +15,10 @@ from ragdiag.geometry.populations import NULL_SEPARATION, populations
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
 from ragdiag.geometry.uniformity import alignment, cross_uniformity, uniformity
-from ragdiag.similarities.cosine import unit
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.statistics.observed import Documents, Observed, Queries
 from ragdiag.types import Float32, Float64, IntArray, Measure
+from ragdiag.vectors import unit
 
 NO_QUERIES = "no queries were given"
 NO_JUDGEMENTS = "no judgements were given"

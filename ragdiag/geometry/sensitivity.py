@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.geometry.intervals import mean_interval
-from ragdiag.similarities.base import Similarity
 from ragdiag.statistics.neighbors import overlap
-from ragdiag.types import Float32, IntArray, Measure
+from ragdiag.types import Float32, IntArray, Measure, Similarity
 
 SIGMA = 0.25
 DRAWS = 5

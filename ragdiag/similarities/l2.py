@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.similarities.cosine import row_norms
 from ragdiag.types import Float32
+from ragdiag.vectors import row_norms
 
 
 @dataclass(frozen=True)

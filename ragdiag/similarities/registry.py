@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ragdiag.similarities.base import Similarity
 from ragdiag.similarities.cosine import Cosine
 from ragdiag.similarities.dot import Dot
 from ragdiag.similarities.l2 import L2
-from ragdiag.types import Metric
+from ragdiag.types import Metric, Similarity
 
 _BY_METRIC: dict[Metric, Similarity] = {Metric.COSINE: Cosine(), Metric.DOT: Dot(), Metric.L2: L2()}
 
