@@ -1,1 +1,1 @@
-"""x"""
+"""ragdiag for LangChain."""

@@ -58,17 +58,20 @@ def _as_dict(rule: Rule) -> dict[str, str]:
 
 
 def _page(rule: Rule) -> str:
-    if not stdout_color():
-        return rule.page.strip()
     from io import StringIO
 
     from rich.console import Console
     from rich.markdown import Markdown
 
     stream = StringIO()
-    console = Console(file=stream, width=stdout_width(), force_terminal=True, color_system="standard")
+    color = stdout_color()
+    console = Console(
+        file=stream, width=stdout_width(), force_terminal=color, color_system="standard" if color else None
+    )
+    console.print(f"{rule.code} {rule.title} ({rule.severity.label} at most)", style="bold", markup=False)
+    console.print()
     console.print(Markdown(rule.page))
-    return stream.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def _table(rules: Sequence[Rule]) -> str:

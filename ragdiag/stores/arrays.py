@@ -108,7 +108,7 @@ def _header(file: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype
             return npy_format.read_array_header_1_0(file)
         if version == (2, 0):
             return npy_format.read_array_header_2_0(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+    except Exception:  # the header is a Python literal: a damaged one fails in the tokenizer, or anywhere
         pass
     raise StoreError(f"{what} is not a numpy array file", hint="write it with numpy.save") from None
 
@@ -176,7 +176,9 @@ def _load(archive: zipfile.ZipFile, member: str, what: str) -> NDArray[Any]:
     with archive.open(member) as file:
         try:
             values: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
-        except (ValueError, TypeError, SyntaxError, MemoryError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError):  # the archive's fault, told by the caller
+            raise
+        except Exception as error:
             raise StoreError(f"{what} cannot be read ({error})", hint="write it with numpy.savez") from None
     return values
 

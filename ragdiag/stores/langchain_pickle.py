@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import pickle
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,14 +104,28 @@ class Docstore:
     documents: Mapping[str, Any]
 
 
+# Plain values that loaders put into metadata; making one runs nothing but its own constructor.
+_VALUES = {
+    ("datetime", "date"): datetime.date,
+    ("datetime", "datetime"): datetime.datetime,
+    ("datetime", "time"): datetime.time,
+    ("datetime", "timedelta"): datetime.timedelta,
+    ("datetime", "timezone"): datetime.timezone,
+    ("decimal", "Decimal"): decimal.Decimal,
+    ("uuid", "UUID"): uuid.UUID,
+}
+
+
 class _Unpickler(pickle.Unpickler):
-    """Admits the docstore, the document and the set; nothing else, so no code of the pickle's choice runs."""
+    """Admits the docstore, the document and plain values; nothing else, so no code of the pickle's choice runs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _DOCSTORES:
             return StoredDocstore
         if (module, name) in _DOCUMENTS:
             return StoredDocument
+        if (module, name) in _VALUES:
+            return _VALUES[module, name]
         if module in ("builtins", "__builtin__") and name in ("set", "object"):
             return set if name == "set" else None  # `object` is an argument that nobody reads
         if module in ("copyreg", "copy_reg") and name == "_reconstructor":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ragdiag.errors import StoreError
+from ragdiag.errors import RagdiagError, StoreError
 from ragdiag.stores.base import WHOLE, Opener
 from ragdiag.stores.parquet_columns import (
     check_unique,
@@ -79,8 +79,10 @@ class ParquetStore:
                 if field.name not in used and not is_vector_type(field.type, integers=False)
             ]
             self._ids = self._read_ids(file) if self._id is not None else None
-            first = next(file.iter_batches(batch_size=1, columns=[self._vector])).column(0)
-            dim = to_vectors(first, name=self._name, row=0, dim=None).shape[1]
+            first = next(file.iter_batches(batch_size=1, columns=[self._vector]), None)
+            if first is None:
+                raise StoreError(f"{self._name} holds no rows", hint="it may be truncated: write it again")
+            dim = to_vectors(first.column(0), name=self._name, row=0, dim=None).shape[1]
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self._info = StoreInfo(
@@ -139,9 +141,9 @@ class ParquetStore:
             # Without pre_buffer, which would hold whole row groups.
             with pa.parquet.ParquetFile(self._path, pre_buffer=False) as file:
                 yield file
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, StoreError):
-                raise
+        except RagdiagError:
+            raise
+        except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:
             reason = " ".join(str(error).split())[:200]
             raise StoreError(
                 f"{self._name} cannot be read as Parquet ({reason})",

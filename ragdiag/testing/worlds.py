@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ragdiag.similarities.cosine import unit
 from ragdiag.types import Float32
+from ragdiag.vectors import unit
 
 
 def isotropic(rng: np.random.Generator, n: int, dim: int) -> Float32:

@@ -42,7 +42,7 @@ class FakeAudit:
         return self.report
 
 
-HUB_PAGE = "# HUB001 a few chunks are in most answers\n\nSkewness of $N_k$, at λ ≥ 0.\n"
+HUB_PAGE = "The same chunks, whatever is asked. Fires at `λ ≥ 0`.\n"
 
 
 def rules() -> tuple[Rule, ...]:

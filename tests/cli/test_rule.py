@@ -33,9 +33,15 @@ def test_a_family(fake: FakeAudit, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("code", ["HUB001", "hub001"])
-def test_a_page_is_plain_markdown_in_a_log(fake: FakeAudit, capsys: Capture, code: str) -> None:
+def test_a_page_is_plain_text_in_a_log(fake: FakeAudit, capsys: Capture, code: str) -> None:
     assert main(["rule", code]) == 0
-    assert capsys.readouterr().out == HUB_PAGE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        "HUB001 a few chunks are in most answers (warning at most)",
+        "",
+        "The same chunks, whatever is asked. Fires at λ ≥ 0.",
+    ]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_page_is_drawn_on_a_terminal(fake: FakeAudit, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +49,7 @@ def test_a_page_is_drawn_on_a_terminal(fake: FakeAudit, capsys: Capture, monkeyp
     monkeypatch.setenv("TERM", "xterm")
     main(["rule", "HUB001"])
     out = capsys.readouterr().out
-    assert "\x1b[1m" in out
-    assert "a few chunks are in most answers" in out
-    assert "# HUB001" not in out
+    assert out.startswith("\x1b[1mHUB001 a few chunks are in most answers")
 
 
 @pytest.mark.parametrize(
