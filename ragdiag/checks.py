@@ -36,7 +36,10 @@ def as_vectors(array: Any, *, what: str, dim: int | None = None) -> Float32:
     >>> as_vectors([[1, 2], [3, 4]], what="x").dtype
     dtype('float32')
     """
-    matrix = np.asarray(array)
+    try:
+        matrix = np.asarray(array)
+    except ValueError as error:
+        raise VectorsError(f"{what} has rows of different lengths", hint="store vectors of one dimension") from error
     if matrix.dtype.kind not in "fiu":
         raise VectorsError(
             f"{what} holds {matrix.dtype} values, not numbers", hint="store one row of floats per vector"

@@ -39,11 +39,12 @@ class Plan:
     min_effect: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("sample_queries", "sample_documents", "k"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}", hint="give a positive number")
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}", hint="give 0 or a positive number")
+        for name in ("sample_queries", "sample_documents", "k", "seed"):
+            value, least = getattr(self, name), 0 if name == "seed" else 1
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} is {value!r}", hint=f"give a whole number, at least {least}")
+        if not 0 <= self.min_effect <= 1:
+            raise ConfigError(f"min_effect is {self.min_effect!r}", hint="give a number from 0 to 1")
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Return the generator of one purpose; adding another purpose changes no other draw."""

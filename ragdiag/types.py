@@ -90,6 +90,8 @@ class StoreInfo:
         Why the vectors read back differ from the ones that were added; "" when they are exact.
     counts : mapping of str to int
         Counts that ought to agree with each other, such as ``{"index": 100, "docstore": 99}``.
+    mismatches : mapping of str to int
+        Entries without a counterpart, such as ``{"ids without a document": 1}``; empty when all is well.
     has_texts, has_metadata : bool
         Whether batches carry them.
     can : frozenset of str
@@ -104,6 +106,7 @@ class StoreInfo:
     index: str = ""
     loss: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    mismatches: Mapping[str, int] = field(default_factory=dict)
     has_texts: bool = False
     has_metadata: bool = False
     can: frozenset[str] = frozenset()

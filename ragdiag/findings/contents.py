@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
@@ -12,7 +13,7 @@ from ragdiag.findings.rule import NotApplicable, Rule
 from ragdiag.findings.words import at_least, count, number, percent
 from ragdiag.geometry.duplicates import groups, near_cosine
 from ragdiag.geometry.portrait import SAME_CHUNK
-from ragdiag.types import Measure, Severity
+from ragdiag.types import Float64, IntArray, Measure, Severity
 
 
 def _empty(evidence: Evidence) -> Iterator[Finding]:
@@ -87,7 +88,9 @@ def _exact(evidence: Evidence) -> Iterator[Finding]:
         "IDX006",
         Severity.WARNING if share >= 0.01 else Severity.INFO,
         EXACT.title,
-        f"{percent(vectors.value)} of the vectors and {percent(texts.value)} of the texts repeat an earlier one.",
+        f"{percent(vectors.value)} of the vectors"
+        + (f" and {percent(texts.value)} of the texts" if texts.value else "")
+        + " repeat an earlier one.",
         evidence.pick("duplicates.vectors", "duplicates.texts"),
         "Copies of one chunk fill the result list, and the answer sees one passage instead of several.",
         Remedy("Keep one of each; make the id a hash of the text, so that ingesting twice changes nothing."),
@@ -116,7 +119,8 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
         return
     near = cosines.scores[:, 0] > near_cosine(evidence.portrait.measures["anisotropy.mean_cosine"].value or 0.0)
     order = [i for i in np.argsort(-cosines.scores[:, 0], kind="stable") if near[i]]
-    distinct = [i for i in order if cosines.scores[i, 0] < 0.99999] or order
+    distinct = _once(queries.positions, cosines.positions[:, 0], order)
+    distinct = [i for i in distinct if cosines.scores[i, 0] < 0.99999] or distinct
     ids = evidence.census.ids
     yield Finding(
         "IDX007",
@@ -131,6 +135,18 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
             [f"cosine {cosines.scores[i, 0]:.3f} to {ids[cosines.positions[i, 0]]}" for i in distinct],
         ),
     )
+
+
+def _once(documents: IntArray, nearest: IntArray, order: list[int]) -> list[int]:
+    """Return `order` without the second of two rows that name each other."""
+    seen: set[frozenset[int]] = set()
+    kept = []
+    for i in order:
+        pair = frozenset((int(documents[i]), int(nearest[i])))
+        if pair not in seen:
+            seen.add(pair)
+            kept.append(i)
+    return kept
 
 
 NEAR = Rule(
@@ -156,12 +172,8 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
     if len(seen.reembedded) == 0:
         raise NotApplicable("no sampled document has a text to embed again")
     mismatch = evidence.measure("embedder.mismatch")
-    cosine = Measure(float(np.median(seen.reembedded)), *_quartiles(seen.reembedded), null=None, n=mismatch.n)
-    other = float(np.median(seen.reembedded_other))
-    evidence_ = {
-        "embedder.mismatch": mismatch,
-        "embedder.cosine": Measure(cosine.value, cosine.low, cosine.high, other, cosine.n),
-    }
+    cosine = _median(seen.reembedded, null=float(np.median(seen.reembedded_other)))
+    evidence_ = {"embedder.mismatch": mismatch, "embedder.cosine": cosine}
     if at_least(mismatch, 0.01):
         order = [i for i in np.argsort(seen.reembedded, kind="stable") if seen.reembedded[i] < SAME_CHUNK]
         yield Finding(
@@ -189,9 +201,12 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _quartiles(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.25, 0.75])
-    return float(low), float(high)
+def _median(values: Float64, *, null: float) -> Measure:
+    """Return the median with the 95 % interval of its ranks."""
+    n = len(values)
+    ordered = np.sort(values)
+    low, high = (int(stats.binom.ppf(tail, n, 0.5)) for tail in (0.025, 0.975))
+    return Measure(float(np.median(values)), float(ordered[max(low - 1, 0)]), float(ordered[min(high, n - 1)]), null, n)
 
 
 EMBEDDER = Rule(
@@ -203,7 +218,7 @@ EMBEDDER = Rule(
 A stored vector whose cosine to the new one is below 0.9 was not made by this model from this text.
 An error when at least 1 % of the sample are such (lower end of the Wilson interval). A median between
 0.9 and 0.99 is for information: the same model, another preparation of the text. `embedder.cosine` is
-the median with its quartiles; its null is the median cosine to the vector of another text.
+the median; its null is the median cosine to the vector of another text.
 
 Needs texts in the store and `--embeddings`.""",
     _embedder,

@@ -75,22 +75,21 @@ Do: embed the documents again. The usual cause is a placeholder that was stored 
 
 
 def _counts(evidence: Evidence) -> Iterator[Finding]:
-    counts = dict(evidence.seen.info.counts)
-    counts["vectors read"] = evidence.census.n
-    wrong = len(set(counts.values())) > 1
-    if wrong:
-        listed = ", ".join(f"{name} {value:,}" for name, value in counts.items())
-        yield Finding(
-            "IDX003",
-            Severity.ERROR,
-            COUNTS.title,
-            f"The store disagrees with itself: {listed}.",
-            {
-                "store.count": Measure.counted(float(evidence.census.n), n=evidence.census.n),
-            },
-            "Hits point at texts that are missing or belong to other vectors.",
-            Remedy("Build the index again from the documents; write index and documents in one step."),
-        )
+    info, read = evidence.seen.info, evidence.census.n
+    counts = {**(info.counts or {"vectors promised": info.count}), "vectors read": read}
+    if len(set(counts.values())) == 1 and not info.mismatches:
+        return
+    listed = ", ".join(f"{name} {value:,}" for name, value in {**counts, **info.mismatches}.items())
+    share = Measure.counted(sum(info.mismatches.values()) / read, n=read, null=0.0)
+    yield Finding(
+        "IDX003",
+        Severity.ERROR,
+        COUNTS.title,
+        f"The store disagrees with itself: {listed}.",
+        {"store.mismatches": share},
+        "Hits point at texts that are missing or belong to other vectors.",
+        Remedy("Build the index again from the documents; write index and documents in one step."),
+    )
 
 
 COUNTS = Rule(
@@ -99,8 +98,9 @@ COUNTS = Rule(
     Severity.ERROR,
     """The number of vectors in the index, of ids, of documents beside it and of vectors read must be equal.
 
-For a LangChain FAISS folder these are `index.ntotal`, the id map, and the docstore. Fires on any
-difference. Vectors read differ from the count when somebody wrote to the store during the audit.
+For a LangChain FAISS folder these are `index.ntotal`, the id map, and the docstore, and every entry of
+one needs its counterpart in the others. Fires on any difference; `store.mismatches` is the number of entries
+without a counterpart, per vector. Vectors read differ from the count when somebody wrote to the store during the audit.
 
 Do: build the index again; save index and docstore together.""",
     _counts,
@@ -159,7 +159,8 @@ LENGTHS = Rule(
     "IDX009",
     "a part is not normalised",
     Severity.WARNING,
-    """Between 1 % and 99 % of the vectors have length 1 (to 0.001): two ingestion jobs, of which one normalised.
+    """Fires when between 1 % and 99 % of the vectors have length 1 (to 0.001): two ingestion jobs, of which one
+normalised.
 
 Counted over all vectors. Under cosine rankings are not touched, but scores of other tools may be.
 

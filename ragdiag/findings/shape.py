@@ -52,16 +52,16 @@ Source: Ethayarajh 2019, arXiv:1909.00512.""",
 
 
 def _rogue(evidence: Evidence) -> Iterator[Finding]:
-    share = evidence.measure("anisotropy.rogue_dimension")
     rho = evidence.measure("anisotropy.mean_cosine")
-    if at_least(share, ROGUE) and at_least(rho, 0.1):
+    share = evidence.portrait.measures["anisotropy.rogue_dimension"]  # undefined where nothing is common
+    if at_least(share, max(ROGUE, 2 * (share.null or 0.0))) and at_least(rho, 0.1):
         _, i = rogue_dimension(evidence.seen.documents.moments.unit)
         yield Finding(
             "ANI002",
             Severity.WARNING,
             ROGUE_RULE.title,
-            f"Coordinate {i} alone makes {percent(share.value)} of the mean cosine; an even share is"
-            f" {percent(share.null)}.",
+            f"Coordinate {i} alone makes {percent(share.value)} of the mean cosine; the largest of a"
+            f" random direction makes {percent(share.null)}.",
             evidence.pick("anisotropy.rogue_dimension", "anisotropy.mean_cosine"),
             "What this one coordinate holds, often the frequency of words, moves every score.",
             Remedy("Candidates: z-score or centre the vectors. " + _WEIGH),
@@ -72,9 +72,10 @@ ROGUE_RULE = Rule(
     "ANI002",
     "a rogue dimension",
     Severity.WARNING,
-    f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ²; 1/d when even.
+    f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ²; the null is that
+of a random direction.
 
-Fires when the share is at least {ROGUE} and the mean cosine at least .1 (lower ends). It depends on the basis,
+Fires when the share is at least {ROGUE} and twice the null, and the mean cosine at least .1 (lower ends). It depends on the basis,
 as the phenomenon does.
 
 Source: Timkey & van Schijndel 2021, arXiv:2109.04404.""",

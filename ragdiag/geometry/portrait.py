@@ -97,9 +97,12 @@ def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
 
 
 def _hubness(side: str, positions: IntArray, seen: Observed, rng: np.random.Generator) -> dict[str, Measure]:
-    n = seen.documents.census.n
-    population = n if side == "document" else None
-    occ = hubness.Occurrences.of(positions[:, : seen.k], n, population=population, rng=rng)
+    census = seen.documents.census
+    # A vector that no search can return is no orphan: count among the usable ones.
+    rank = np.append(np.cumsum(census.usable) - 1, -1)
+    population = int(census.live.sum()) if side == "document" else None
+    found = rank[positions[:, : seen.k]]
+    occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
     measures = {
         "skewness": hubness.skewness(occ),
         "latent_skewness": hubness.latent_skewness(occ),

@@ -96,6 +96,7 @@ def _store(info: StoreInfo) -> dict[str, Any]:
         "index": _text(info.index),
         "loss": _text(info.loss),
         "counts": {_text(name): int(number) for name, number in info.counts.items()},
+        "mismatches": {_text(name): int(number) for name, number in info.mismatches.items()},
         "has_texts": bool(info.has_texts),
         "has_metadata": bool(info.has_metadata),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -97,11 +96,17 @@ def _load_sentence_transformers(model: str) -> Embedder:
         raise MissingExtraError(
             "sentence-transformers is not installed", hint="pip install 'ragdiag[sentence-transformers]'"
         ) from error
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for a second of loading is noise in a log
     try:
         return _SentenceTransformers(SentenceTransformer(model))
     except Exception as error:
         raise EmbeddingsError(f"the model {model!r} could not be loaded", hint=_first_line(error)) from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def embed_queries(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Float32:
@@ -113,7 +118,7 @@ def embed_queries(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Floa
             rows = [embedder.embed_query(text) for text in texts]
     except Exception as error:
         raise EmbeddingsError("the embedding model failed on the queries", hint=_first_line(error)) from error
-    return _checked(rows, dim)
+    return _checked(rows, dim, len(texts))
 
 
 def embed_documents(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Float32:
@@ -122,11 +127,22 @@ def embed_documents(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Fl
         rows = embedder.embed_documents(list(texts))
     except Exception as error:
         raise EmbeddingsError("the embedding model failed on stored texts", hint=_first_line(error)) from error
-    return _checked(rows, dim)
+    return _checked(rows, dim, len(texts))
 
 
-def _checked(rows: Any, dim: int) -> Float32:
-    vectors = as_vectors(rows, what="the embedding model's output", dim=dim)
+def _checked(rows: Any, dim: int, texts: int) -> Float32:
+    try:
+        matrix = np.asarray(rows)
+    except ValueError as error:
+        raise EmbeddingsError(
+            "the embedding model returned vectors of different dimensions", hint="look for errors in its log"
+        ) from error
+    vectors = as_vectors(matrix, what="the embedding model's output", dim=dim)
+    if len(vectors) != texts:
+        raise EmbeddingsError(
+            f"the embedding model returned {len(vectors):,} vectors for {texts:,} texts",
+            hint="look for texts that it leaves out",
+        )
     if not np.isfinite(vectors).all():
         raise EmbeddingsError("the embedding model returned NaN or infinite values", hint="check its precision")
     return vectors

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ragdiag.errors import JudgementsError
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,15 @@ def _qrels_file(folder: Path) -> Path:
 
 def _read_qrels(file: Path, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
     graded: dict[str, dict[str, int]] = {query: {} for query in texts}
-    rows = csv.reader((line for _, line in _lines(file)), delimiter="\t", quoting=csv.QUOTE_NONE)
-    for number, row in enumerate(rows, start=1):
-        if number == 1 and row and not _is_int(row[-1]):
-            continue  # the header
-        if not row:
+    for number, line in _lines(file):
+        # Not the csv module: ids may hold quotes, and it gives up on long lines.
+        row = line.split("\t")
+        if not line.strip() or (number == 1 and _is_header(row)):
             continue
-        if len(row) not in (3, 4) or not _is_int(row[-1]):
+        if len(row) not in (3, 4) or not _WHOLE.fullmatch(row[-1].strip()):
             raise JudgementsError(
-                f"{file}, line {number} is not query-id, corpus-id, score", hint="separate them by tabs"
+                f"{file}, line {number} is not query-id, corpus-id, score",
+                hint="separate them by tabs, and give whole numbers as scores",
             )
         query, document, grade = row[0], row[-2], int(row[-1])
         if query in graded and grade > 0:
@@ -110,8 +112,8 @@ def _read_qrels(file: Path, texts: Mapping[str, str]) -> dict[str, dict[str, int
     return graded
 
 
-def _is_int(text: str) -> bool:
-    return text.strip().lstrip("-").isdigit()
+def _is_header(row: list[str]) -> bool:
+    return len(row) in (3, 4) and not any(character.isdigit() for character in row[-1])
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -120,7 +122,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise JudgementsError(f"{file}, line {number} is no JSON", hint="write one object per line") from error
         if not isinstance(row, dict):
             raise JudgementsError(f"{file}, line {number} is no JSON object", hint="write one object per line")

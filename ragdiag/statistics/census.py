@@ -103,7 +103,8 @@ class CensusStep:
 
 def _hash_rows(vectors: Float32, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return a multilinear 64-bit hash of the bits of each row; −0 and 0 are one."""
-    bits = (vectors + np.float32(0)).view(np.uint32).astype(np.uint64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        bits = (vectors + np.float32(0)).view(np.uint32).astype(np.uint64)
     # The product is mixed before the sum, since its low bits depend on the low bits of the input alone.
     product = bits * key
     return np.asarray((product ^ (product >> np.uint64(29))).sum(axis=1, dtype=np.uint64))

@@ -30,11 +30,6 @@ class Sample:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def subset(self, positions: IntArray) -> Sample:
-        """Return the documents of this sample whose positions are among `positions`."""
-        kept = np.flatnonzero(np.isin(self.positions, positions))
-        return Sample(self.positions[kept], self.vectors[kept], tuple(self.texts[i] for i in kept))
-
 
 class SampleStep:
     """Picks rows block by block.

@@ -30,7 +30,7 @@ class FaissStore(RowStore):
         of the index returns.
     documents : mapping of str to document, optional
         Objects with ``page_content`` and ``metadata``. Where positions, documents and index
-        disagree the store opens all the same, and ``info.counts`` says by how much.
+        disagree the store opens all the same, and ``info.mismatches`` says by how much.
     name, kind : str
         How the store is called in reports, and ``"faiss"`` or ``"langchain-faiss"``.
 
@@ -76,6 +76,7 @@ class FaissStore(RowStore):
             index=rows.kind,
             loss=rows.loss,
             counts={} if docstore is None else _counts(rows, docstore),
+            mismatches={} if docstore is None else _mismatches(rows, docstore),
             has_texts=docstore is not None,
             has_metadata=docstore is not None,
         )
@@ -127,11 +128,16 @@ def _docstore_ids(rows: IndexRows, docstore: Docstore) -> Ids:
 
 
 def _counts(rows: IndexRows, docstore: Docstore) -> dict[str, int]:
-    """Return the counts that ought to agree, and how many entries of each have no counterpart."""
+    """Return the counts that ought to agree."""
+    return {"index": rows.count, "ids": len(docstore.ids), "docstore": len(docstore.documents)}
+
+
+def _mismatches(rows: IndexRows, docstore: Docstore) -> dict[str, int]:
+    """Return how many entries of index, ids and docstore have no counterpart."""
     labels = set(_labels(rows).tolist())
     ids = set(docstore.ids.values())
     stored = {id_ for position, id_ in docstore.ids.items() if position in labels}
-    disagreements = {
+    found = {
         "ids without a document": len(ids - docstore.documents.keys()),
         "documents without a vector": len(docstore.documents.keys() - stored),
         "vectors without an id": len(labels - docstore.ids.keys()),
@@ -139,12 +145,7 @@ def _counts(rows: IndexRows, docstore: Docstore) -> dict[str, int]:
         "ids used twice": len(docstore.ids) - len(ids),
         "labels used twice": rows.count - len(labels),
     }
-    return {
-        "index": rows.count,
-        "ids": len(docstore.ids),
-        "docstore": len(docstore.documents),
-        **{what: count for what, count in disagreements.items() if count},
-    }
+    return {what: number for what, number in found.items() if number}
 
 
 def open_faiss(rest: str, options: dict[str, str]) -> FaissStore:

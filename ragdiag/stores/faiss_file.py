@@ -78,7 +78,7 @@ def load_index(path: str) -> tuple[IndexRows, Any]:
     except StoreError as error:
         raise StoreError(f"{path}: {error.message}", hint=error.hint) from None
     except (RuntimeError, MemoryError, ValueError) as error:
-        raise StoreError(f"{path} {_UNREADABLE}", hint=_cause(error)) from None
+        raise StoreError(f"{path} {_UNREADABLE}, says faiss: {_cause(error)}", hint="write it again") from None
     return _read_safely(rows), owner
 
 

@@ -1,1 +1,6 @@
-"""testing."""
+"""For the tests of adapters and measures: a contract every store keeps, and worlds with known answers."""
+
+from ragdiag.testing import worlds
+from ragdiag.testing.store_contract import StoreContract
+
+__all__ = ["StoreContract", "worlds"]

@@ -236,10 +236,8 @@ def test_truncated_pickles(tmp_path: Path, classes: Any) -> None:
 def test_what_disagrees_is_counted_and_still_opens(tmp_path: Path, classes: Any) -> None:
     positions = {0: "d0", 1: "d0", 3: "gone", 9: "d1"}
     store = open_store(folder(tmp_path, docstore_pickle(classes, {**plain(3), "#1": {}}, positions)))
-    assert store.info.counts == {
-        "index": 4,
-        "ids": 4,
-        "docstore": 4,
+    assert store.info.counts == {"index": 4, "ids": 4, "docstore": 4}
+    assert store.info.mismatches == {
         "ids without a document": 1,  # gone
         "documents without a vector": 3,  # d1, d2, #1
         "vectors without an id": 1,  # position 2

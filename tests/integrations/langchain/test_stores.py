@@ -110,8 +110,8 @@ def test_a_live_faiss_whose_parts_disagree() -> None:
     (batch,) = store.scan()
     assert batch.ids == ["id-0", "id-1", "id-2", "id-3", "#4", "id-5"]
     assert batch.texts == ["text 0", "text 1", None, "text 3", None, "text 5"]
-    assert store.info.counts["ids without a document"] == 1
-    assert store.info.counts["vectors without an id"] == 1
+    assert store.info.mismatches["ids without a document"] == 1
+    assert store.info.mismatches["vectors without an id"] == 1
 
 
 def test_a_docstore_of_another_kind() -> None:

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from ragdiag import Severity, open_store
+from ragdiag.stores import ArrayStore
+from ragdiag.testing.worlds import clustered, cone, isotropic
+from tests.findings.planted import DIM, N, Told, fired, healthy, listed, silent
+
+
+def test_idx001_vectors_that_are_not_finite() -> None:
+    X = healthy()
+    silent("IDX001", X)
+    X[7], X[8, 3], X[9, 0], X[10, 1] = np.nan, np.inf, -np.inf, 2e18
+    X[11, 0] = 1e17  # long, and still usable
+    finding = fired("IDX001", X)
+    share = finding.evidence["vectors.unusable"]
+    assert (share.value, share.low, share.high, share.null, share.n) == (4 / N, 4 / N, 4 / N, 0.0, N)
+    assert finding.severity is Severity.ERROR
+    assert listed(finding) == ["7", "8", "9", "10"]
+
+
+def test_idx001_reads_a_signalling_nan_without_a_warning() -> None:
+    X = healthy()
+    X.view(np.uint32)[5, 3] = 0x7FA00000
+    assert listed(fired("IDX001", X)) == ["5"]
+
+
+def test_idx002_zero_vectors() -> None:
+    X = healthy()
+    silent("IDX002", X)
+    X[[3, 500]] = 0
+    X[4] = np.nan  # IDX001's
+    X[5] *= 1e-30
+    finding = fired("IDX002", X)
+    assert finding.evidence["vectors.zero"].value == 2 / N
+    assert finding.severity is Severity.ERROR
+    assert listed(finding) == ["3", "500"]
+
+
+def test_idx003_counts_that_disagree() -> None:
+    store = ArrayStore(healthy())
+    silent("IDX003", Told(store, counts={"index": N, "ids": N, "docstore": N}))
+    finding = fired("IDX003", Told(store, counts={"index": N, "ids": N, "docstore": N - 1}))
+    assert finding.severity is Severity.ERROR
+    assert finding.message == "The store disagrees with itself: index 600, ids 600, docstore 599, vectors read 600."
+    assert finding.evidence["store.mismatches"].value == 0
+    # Equal numbers, and yet nothing fits.
+    lost = {"ids without a document": N, "documents without a vector": N}
+    finding = fired("IDX003", Told(store, counts={"index": N, "ids": N, "docstore": N}, mismatches=lost))
+    assert "ids without a document 600, documents without a vector 600" in finding.message
+    assert finding.evidence["store.mismatches"].value == 2
+
+
+def test_idx003_a_store_that_is_written_to_meanwhile() -> None:
+    finding = fired("IDX003", Told(ArrayStore(healthy()), count=N + 5, counts={"index": N + 5}))
+    assert finding.message == "The store disagrees with itself: index 605, vectors read 600."
+
+
+def test_idx008_vectors_stored_with_loss(tmp_path: Path) -> None:
+    X = healthy()
+    for kind, path in (("SQ8", tmp_path / "sq.faiss"), ("Flat", tmp_path / "flat.faiss")):
+        index = faiss.index_factory(DIM, kind, faiss.METRIC_INNER_PRODUCT)
+        index.train(X)
+        index.add(X)
+        faiss.write_index(index, str(path))
+    silent("IDX008", str(tmp_path / "flat.faiss"))
+    finding = fired("IDX008", str(tmp_path / "sq.faiss"))
+    assert finding.severity is Severity.INFO
+    assert open_store(str(tmp_path / "sq.faiss")).info.loss in finding.message
+    assert finding.evidence["store.count"].value == N
+
+
+def test_idx009_a_part_is_not_normalised() -> None:
+    X = healthy()
+    silent("IDX009", X)
+    silent("IDX009", X * np.float32(3))  # all alike: another matter
+    X[100:160] *= 3
+    finding = fired("IDX009", X)
+    assert finding.evidence["norms.not_normalised"].value == pytest.approx(60 / N)
+    # 540 lengths of 1 and 60 of 3: mean 1.2, standard deviation .6
+    assert finding.evidence["norms.variation"].value == pytest.approx(0.5, abs=1e-5)
+    assert finding.message == "90 % of the vectors have length 1, the others from 3 to 3."
+    assert listed(finding) == [str(i) for i in range(100, 110)]
+    assert finding.documents[0].note == "length 3"
+
+
+def test_idx009_lists_the_smaller_part() -> None:
+    X = healthy() * np.float32(3)
+    X[:20] /= 3
+    finding = fired("IDX009", X)
+    assert finding.evidence["norms.not_normalised"].value == pytest.approx(580 / N)
+    assert listed(finding) == [str(i) for i in range(10)]
+
+
+def test_idx010_two_models() -> None:
+    dim = 128
+    X = healthy(dim=dim)
+    silent("IDX010", X)
+    X[200:260] = cone(np.random.default_rng(1), 60, dim, rho=0.9)
+    finding = fired("IDX010", X)
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["population.minor_share"].value == 60 / N
+    # Along the axis: the means are 0 and √.9, the variances 1/128 and 0.
+    known = np.sqrt(2) * np.sqrt(0.9) / np.sqrt(1 / dim)
+    assert finding.evidence["population.separation"].value == pytest.approx(known, rel=0.05)
+    assert finding.evidence["population.separation"].n == N
+    assert listed(finding) == [str(i) for i in range(200, 210)]
+
+
+def test_idx010_is_silent_about_topics_and_copies() -> None:
+    rng = np.random.default_rng(2)
+    silent("IDX010", clustered(rng, N, isotropic(rng, 20, DIM), spread=0.05))
+    X = healthy()
+    X[100:200] = X[0]
+    silent("IDX010", X)
+
+
+def test_idx011_constant_coordinates() -> None:
+    X = healthy()
+    silent("IDX011", X)
+    X[:, 5] = 0.25
+    few = fired("IDX011", X)
+    assert few.severity is Severity.INFO
+    assert few.evidence["spectrum.constant_coordinates"].value == 1 / DIM
+    X[:, 8:11] = 0
+    many = fired("IDX011", X)
+    assert many.severity is Severity.WARNING
+    assert many.evidence["spectrum.constant_coordinates"].value == 4 / DIM
+    assert many.message == "4 coordinates of 32 are the same in all vectors."

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+
+from ragdiag import Severity
+from ragdiag.geometry.uniformity import sphere
+from ragdiag.testing.worlds import cone, low_rank
+from ragdiag.types import Float32
+from ragdiag.vectors import unit
+from tests.findings.planted import DIM, N, fired, healthy, silent
+
+RNG = np.random.default_rng
+
+
+def on_the_diagonal(X: Float32) -> Float32:
+    """Turn the first axis to (1, …, 1)/√d, by a reflection."""
+    d = X.shape[1]
+    normal = np.full(d, -1 / math.sqrt(d))
+    normal[0] += 1
+    normal /= np.linalg.norm(normal)
+    return np.asarray(X - 2 * np.outer(X @ normal, normal), dtype=np.float32)
+
+
+def test_ani001_a_cone() -> None:
+    silent("ANI001", healthy())
+    silent("ANI001", cone(RNG(0), N, DIM, rho=0.45))
+    finding = fired("ANI001", cone(RNG(0), N, DIM, rho=0.6))
+    assert finding.severity is Severity.WARNING
+    rho = finding.evidence["anisotropy.mean_cosine"]
+    assert rho.value == pytest.approx(0.6, abs=0.002)
+    assert rho.null == 0.0
+    assert rho.n == N
+
+
+def test_ani002_a_rogue_dimension() -> None:
+    X = cone(RNG(0), N, DIM, rho=0.3)
+    silent("ANI002", on_the_diagonal(X))
+    finding = fired("ANI002", np.roll(X, 5, axis=1))
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["anisotropy.rogue_dimension"].value == pytest.approx(1.0, abs=0.01)
+    assert finding.evidence["anisotropy.rogue_dimension"].null == 1 / DIM
+    assert finding.message == "Coordinate 5 alone makes 100 % of the mean cosine; an even share is 3.1 %."
+
+
+def test_ani003_dimensional_collapse() -> None:
+    silent("ANI003", low_rank(RNG(0), N, 64, k=8))
+    finding = fired("ANI003", low_rank(RNG(0), N, 64, k=2))
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["spectrum.participation_ratio"].value == pytest.approx(2.0, abs=0.02)
+    assert finding.evidence["spectrum.isoscore"].value == pytest.approx(1 / 63, abs=5e-4)
+    assert finding.message == "The variance would fit in 2 dimensions of 64."
+
+
+def test_uni001_directions_that_crowd() -> None:
+    silent("UNI001", healthy())
+    silent("UNI001", cone(RNG(0), N, DIM, rho=0.3))
+    X = unit(cone(RNG(0), N, DIM, rho=0.6))
+    finding = fired("UNI001", X)
+    assert finding.severity is Severity.WARNING
+    u = finding.evidence["uniformity.document"]
+    assert u.value == pytest.approx(-4 * 0.4 + math.log(float(special.hyp0f1((DIM - 1) / 2, 4 * 0.4**2))), abs=0.02)
+    assert u.null == sphere(DIM)
+    cosines = X.astype(np.float64) @ X.T.astype(np.float64)
+    pairs = cosines[np.triu_indices(N, 1)]
+    assert u.value == pytest.approx(math.log(np.mean(np.exp(4 * pairs - 4))), abs=1e-6)
