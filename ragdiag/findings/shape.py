@@ -72,11 +72,11 @@ ROGUE_RULE = Rule(
     "ANI002",
     "a rogue dimension",
     Severity.WARNING,
-    f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ²; the null is that
-of a random direction.
+    f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ².
+The null is that of a random direction.
 
-Fires when the share is at least {ROGUE} and twice the null, and the mean cosine at least .1 (lower ends). It depends on the basis,
-as the phenomenon does.
+Fires when the share is at least {ROGUE} and twice the null, and the mean cosine at least .1 (lower ends).
+It depends on the basis, as the phenomenon does.
 
 Source: Timkey & van Schijndel 2021, arXiv:2109.04404.""",
     _rogue,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import stats
 
 from ragdiag.geometry.intervals import normal, pair_mean_interval
 from ragdiag.statistics.moments import Moments
@@ -66,9 +67,9 @@ def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
 def rogue_dimension(unit: Moments) -> tuple[Measure, int]:
     """Largest share that one coordinate has in the mean cosine, and which coordinate it is.
 
-    Share of coordinate i: mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ², each square less its sampling variance; 1/d when all
-    coordinates share alike, up to 1. Above .1 a single coordinate moves every similarity. It depends on the
-    basis, as the phenomenon does. Undefined where the mean cosine is not distinguishable from 0, since
+    Share of coordinate i: mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ², each square less its sampling variance;
+    from 1/d to 1. Above .1 a single coordinate moves every similarity. It depends on the basis, as the
+    phenomenon does. Undefined where the mean cosine is not distinguishable from 0, since
     there is nothing to share. Interval: delta method. Cost: O(d²).
     Source: Timkey & van Schijndel 2021, arXiv:2109.04404.
 
@@ -80,12 +81,13 @@ def rogue_dimension(unit: Moments) -> tuple[Measure, int]:
     Returns
     -------
     Measure
-        Null 1/d.
+        Null: the median of the same for a mean of random direction, the (½)^(1/d) quantile of χ²₁ over d;
+        .025 at d = 384.
     int
         The coordinate, −1 where undefined.
     """
     cone = mean_cosine(unit)
-    null = 1 / unit.dim
+    null = float(stats.chi2.ppf(0.5 ** (1 / unit.dim), 1)) / unit.dim
     if cone.value is None or cone.low is None or cone.low <= 0:
         return Measure.missing("the mean cosine is not above 0", n=unit.n, null=null), -1
     mu, S = unit.mean, unit.covariance
@@ -96,4 +98,4 @@ def rogue_dimension(unit: Moments) -> tuple[Measure, int]:
     gradient = -2 * share * mu / total
     gradient[i] += 2 * mu[i] / total
     measure = normal(share, float(gradient @ S @ gradient) / unit.n, n=unit.n, null=null)
-    return measure, i
+    return Measure(share, max(measure.low or 0.0, 0.0), min(measure.high or 1.0, 1.0), null, unit.n), i

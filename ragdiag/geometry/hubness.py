@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from ragdiag.geometry import thinning
 from ragdiag.geometry.intervals import Z, grouped_jackknife
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import Float64, IntArray, Measure
@@ -42,6 +43,8 @@ class Occurrences:
     k: int
     population: int | None
     without: tuple[IntArray, ...]
+    positions: IntArray
+    group: IntArray
 
     @classmethod
     def of(cls, positions: IntArray, n: int, *, population: int | None, rng: np.random.Generator) -> Occurrences:
@@ -51,7 +54,7 @@ class Occurrences:
         groups = min(GROUPS, m)
         group = rng.permutation(m) % groups
         without = tuple(counts - occurrences(positions[group == g], n) for g in range(groups))
-        return cls(counts, m, positions.shape[1], population, without)
+        return cls(counts, m, positions.shape[1], population, without, positions, group)
 
     @property
     def mean(self) -> float:
@@ -132,8 +135,8 @@ def skewness(occ: Occurrences) -> Measure:
     For queries from a stream it is the skewness at the m given. Null: the binomial law of queries that
     list documents at random, (1 − 2p)/√(Mp(1 − p)) for M queries, about 1/√μ. Above 1.2 hubs are notable.
     Raw skewness from a sample of queries is biased in both directions; see `skewness_at`.
-    Interval: delete-a-group jackknife over queries, log scale, finite-population corrected.
-    Source: Radovanović et al. 2010, JMLR 11:2487.
+    Interval: Fieller's, from the jackknife over queries, for a finite population; undefined where the
+    queries are too few to bound it. Source: Radovanović et al. 2010, JMLR 11:2487.
     """
     M = occ.population or occ.queries
     p = occ.chance
@@ -144,34 +147,13 @@ def skewness(occ: Occurrences) -> Measure:
     null = (1 - 2 * p) / math.sqrt(M * p * (1 - p))
     value = skewness_at(occ.counts, occ.queries, M)
     if not math.isfinite(value):
-        return Measure.missing("all documents are listed equally often", n=occ.queries, null=null)
-    variance = occ.jackknife(lambda counts, m: skewness_at(counts, m, M))
-    pairs, triples = _higher_order_variance(occ, M)
-    f = occ.sampled_share
-    single = max(variance - 2 * pairs - 3 * triples, 0.0) if math.isfinite(variance) else variance
-    return occ.with_variance(value, single * (1 - f) + pairs * (1 - f**2) + triples * (1 - f**3), null)
-
-
-def _higher_order_variance(occ: Occurrences, at: int) -> tuple[float, float]:
-    """Return the variance of `skewness_at` that is due to pairs and to triples of queries.
-
-    A jackknife counts the part due to pairs twice and that due to triples three times; without hubs these
-    parts are all there is. They follow from the Poisson–Charlier components of (N)₂ and (N)₃,
-    C₂ + 2μC₁ + μ² and C₃ + 3μC₂ + …, whose variances are 2μ² and 6μ³.
-    """
-    m, N = occ.queries, occ.counts.astype(np.float64)
-    f1, f2, f3 = _falling(occ.counts, m)
-    F1, F2, F3 = f1 * at, f2 * at * (at - 1), f3 * at * (at - 1) * (at - 2)
-    variance = F2 + F1 - F1**2
-    third = F3 + 3 * F2 + F1 - 3 * F1 * (F2 + F1) + 2 * F1**3
-    by_2 = ((3 - 3 * F1) / variance**1.5 - 1.5 * third / variance**2.5) * at * (at - 1) / (m * (m - 1))
-    by_3 = variance**-1.5 * at * (at - 1) * (at - 2) / (m * (m - 1) * (m - 2))
-    mu2 = N * (N - 1)
-    mu3 = mu2 * (N - 2)
-    mu4 = mu3 * (N - 3)
-    pairs = float(np.sum(2 * (by_2**2 * mu2 + 6 * by_2 * by_3 * mu3 + 9 * by_3**2 * mu4))) / len(N) ** 2
-    triples = float(np.sum(6 * by_3**2 * mu3)) / len(N) ** 2
-    return max(pairs, 0.0), triples
+        return Measure.missing("the queries are too few to tell the documents apart", n=occ.queries, null=null)
+    if occ.sampled_share >= 1:  # every query was asked
+        return Measure.counted(value, n=occ.queries, null=null)
+    low, high = thinning.interval(occ.counts, occ.positions, occ.group, at=M, share=occ.sampled_share)
+    if low is None or high is None:
+        return Measure.missing("the queries are too few to bound it", n=occ.queries, null=null)
+    return Measure(value, low, high, null, occ.queries)
 
 
 def latent_skewness(occ: Occurrences) -> Measure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry.intervals import log_normal, normal, pair_components
+from ragdiag.geometry.intervals import log_normal, normal, pair_components, pair_mean_interval
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float64, Measure
 
@@ -110,18 +110,28 @@ def participation_ratio(spectrum: Spectrum) -> Measure:
         why = f"{n} vectors are too few" if n < 10 else "all vectors are equal"
         return Measure.missing(why, n=n, null=float(d))
     value = spectrum.trace**2 / spectrum.trace_of_square
-    gradient = 2 / spectrum.trace - 2 * spectrum.eigenvalues / spectrum.trace_of_square
+    # What each row adds to log PR; its product with itself belongs to no pair and is taken out.
+    lengths = spectrum.squares.sum(axis=1)
+    with_others = spectrum.squares @ spectrum.eigenvalues - lengths**2 / (n - 1)
+    influence = 2 * lengths / spectrum.trace - 2 * with_others / spectrum.trace_of_square
+    spread = float(influence.var(ddof=1)) if len(influence) > 1 else math.nan
     # tr Σ² is a mean over pairs with second-order variance 2τ/n². The same sample gives Σ and the rows, so
     # that the first-order term of 4ζ/n holds 4τ/n² already.
-    second_order = 2 * spectrum.pair_noise / n**2
-    variance = max(spectrum.variance_of(gradient) - second_order, second_order)
-    return log_normal(value, variance, n=n, null=float(d))
+    tau = spectrum.pair_noise
+    zeta = spread / 4 - tau / n
+    # Both parts come from how unequal the sample's eigenvalues are beyond the law's: an estimate too low by
+    # the whole of that (the bias of the plug-in) has a ζ too large by τ/n.
+    bias = float(spectrum.eigenvalues @ spectrum.eigenvalues) / spectrum.trace_of_square - 1
+    slope = -tau / (n * bias) if bias > 0 else 0.0
+    low, high = pair_mean_interval(math.log(value), zeta=zeta, slope=slope, tau=tau, n=n)
+    return Measure(value, math.exp(low), math.exp(high), float(d), n)
 
 
 def isoscore(spectrum: Spectrum) -> Measure:
     """IsoScore of the spectrum, (PR − 1)/(d − 1).
 
-    0 for a line, (k − 1)/(d − 1) for k equal dimensions, 1 isotropic. It ignores the mean: a cone can be isotropic around its axis. Slightly above 1 is sampling error.
+    0 for a line, (k − 1)/(d − 1) for k equal dimensions, 1 isotropic. It ignores the mean: a cone can be
+    isotropic around its axis. Slightly above 1 is sampling error.
     Source: Rudman et al. 2022, arXiv:2108.07344. Undefined as `participation_ratio`, and for d = 1.
     """
     pr = participation_ratio(spectrum)

@@ -99,14 +99,14 @@ def _load_sentence_transformers(model: str) -> Embedder:
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a bar for a second of loading is noise in a log
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for a second of loading is noise in a log
     try:
         return _SentenceTransformers(SentenceTransformer(model))
     except Exception as error:
         raise EmbeddingsError(f"the model {model!r} could not be loaded", hint=_first_line(error)) from error
     finally:
         if shown:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def embed_queries(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Float32:

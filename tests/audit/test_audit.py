@@ -302,10 +302,12 @@ def test_a_tiny_store_is_audited_and_what_it_cannot_tell_is_undefined(n: int) ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sample_queries": 0}, "sample_queries is 0: give a positive number"),
-        ({"sample_documents": -1}, "sample_documents is -1: give a positive number"),
-        ({"k": 0}, "k is 0: give a positive number"),
-        ({"seed": -1}, "seed is -1: give 0 or a positive number"),
+        ({"sample_queries": 0}, "sample_queries is 0: give a whole number, at least 1"),
+        ({"sample_documents": -1}, "sample_documents is -1: give a whole number, at least 1"),
+        ({"k": 0}, "k is 0: give a whole number, at least 1"),
+        ({"seed": -1}, "seed is -1: give a whole number, at least 0"),
+        ({"k": 2.5}, "k is 2.5: give a whole number, at least 1"),
+        ({"min_effect": float("nan")}, "min_effect is nan: give a number from 0 to 1"),
     ],
 )
 def test_a_plan_is_checked(options: dict[str, Any], message: str) -> None:

@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "truncated HNSW index": (
         an_index("HNSW8,Flat", -100),
         ["faiss:bad.faiss"],
-        "bad.faiss could not be read as a faiss index (truncated or corrupt): ",
+        "bad.faiss could not be read as a faiss index (truncated or corrupt), says faiss: ",
     ),
     "duplicate ids": (repeated_ids, ["bad.npz"], "bad.npz: 10 rows repeat an id that another row has, such as 'd0': "),
     "unknown scheme": (nothing, ["nosuch:thing"], "no adapter opens nosuch:thing: can be opened here: "),
