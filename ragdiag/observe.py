@@ -90,7 +90,7 @@ def _first_pass(
 
 
 def _draw(n: int, size: int, rng: np.random.Generator) -> IntArray:
-    return np.sort(rng.choice(n, size=min(n, size), replace=False)).astype(np.int64)
+    return rng.permutation(n)[:size].astype(np.int64)
 
 
 def _refuse_duplicate_ids(ids: Sequence[str], name: str) -> None:

@@ -94,9 +94,7 @@ def open_faiss(store: Any) -> FaissStore:
 
 def _is_a(obj: Any, name: str, modules: tuple[str, ...]) -> bool:
     """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
-    return any(
-        base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__
-    )
+    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
 
 
 inmemory_opener = Opener(

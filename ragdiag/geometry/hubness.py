@@ -17,6 +17,7 @@ from ragdiag.types import Float64, IntArray, Measure
 GROUPS = 40  # of queries, for the jackknife
 FEWEST = 10  # queries for which an interval means anything
 TOO_FEW = f"fewer than {FEWEST} queries"
+FEWEST_SAMPLED = 500  # of a population: fewer miss hubs that carry the skewness, and no interval shows that
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,16 @@ class Occurrences:
     population : int or None
         How many queries there are of which the m are a uniform sample without replacement
         (documents as queries); None when the m are a sample of an unbounded stream.
-    without : tuple of ndarray
-        The counts without each of `GROUPS` random groups of queries (of each query, if there are fewer).
+    positions : ndarray of int64, shape (m, k)
+        The lists.
+    group : ndarray of int64, shape (m,)
+        A random group of each query, of `GROUPS` (each query its own, if there are fewer).
     """
 
     counts: IntArray
     queries: int
     k: int
     population: int | None
-    without: tuple[IntArray, ...]
     positions: IntArray
     group: IntArray
 
@@ -50,11 +52,8 @@ class Occurrences:
     def of(cls, positions: IntArray, n: int, *, population: int | None, rng: np.random.Generator) -> Occurrences:
         """Count the top-k lists `positions`, shape (m, k), over n documents."""
         m = len(positions)
-        counts = occurrences(positions, n)
-        groups = min(GROUPS, m)
-        group = rng.permutation(m) % groups
-        without = tuple(counts - occurrences(positions[group == g], n) for g in range(groups))
-        return cls(counts, m, positions.shape[1], population, without, positions, group)
+        group = rng.permutation(m) % min(GROUPS, m)
+        return cls(occurrences(positions, n), m, positions.shape[1], population, positions, group)
 
     @property
     def mean(self) -> float:
@@ -71,9 +70,10 @@ class Occurrences:
         """Share of the population of queries that was used; 0 for a stream."""
         return self.queries / self.population if self.population else 0.0
 
-    def without_queries(self, g: int) -> int:
-        """Queries left when group g is taken out."""
-        return self.queries - len(range(g, self.queries, len(self.without)))
+    @property
+    def groups(self) -> int:
+        """Groups of queries that the jackknife leaves out in turn."""
+        return min(GROUPS, self.queries)
 
     def interval(self, value: float, statistic: Callable[[IntArray, int], float], null: float | None) -> Measure:
         """Give `value`, a share, the jackknife interval of `statistic(counts, m)`, within 0 … 1."""
@@ -87,13 +87,19 @@ class Occurrences:
 
     def jackknife(self, statistic: Callable[[IntArray, int], float]) -> float:
         """Return the delete-a-group variance of `statistic(counts, m)`."""
-        return grouped_jackknife(len(self.without), lambda g: statistic(self.without[g], self.without_queries(g)))
+
+        def without(g: int) -> float:
+            left_out = self.group == g
+            counts = self.counts - occurrences(self.positions[left_out], len(self.counts))
+            return statistic(counts, self.queries - int(left_out.sum()))
+
+        return grouped_jackknife(self.groups, without)
 
     def with_variance(self, value: float, variance: float, null: float | None) -> Measure:
         """Return the t interval of `value`, without ends when the variance is unknown."""
         if not math.isfinite(variance):
             return Measure.missing("one group of queries decides it", n=self.queries, null=null)
-        half = float(stats.t.ppf(0.975, len(self.without) - 1)) * math.sqrt(variance)
+        half = float(stats.t.ppf(0.975, self.groups - 1)) * math.sqrt(variance)
         if half < 0.5 * value:  # well away from 0: errors are multiplicative
             factor = math.exp(half / value)
             return Measure(value, value / factor, value * factor, null, self.queries)
@@ -136,7 +142,8 @@ def skewness(occ: Occurrences) -> Measure:
     list documents at random, (1 − 2p)/√(Mp(1 − p)) for M queries, about 1/√μ. Above 1.2 hubs are notable.
     Raw skewness from a sample of queries is biased in both directions; see `skewness_at`.
     Interval: Fieller's, from the jackknife over queries, for a finite population; undefined where the
-    queries are too few to bound it. Source: Radovanović et al. 2010, JMLR 11:2487.
+    queries are too few to bound it, and below 500 queries sampled from more.
+    Source: Radovanović et al. 2010, JMLR 11:2487.
     """
     M = occ.population or occ.queries
     p = occ.chance
@@ -144,6 +151,9 @@ def skewness(occ: Occurrences) -> Measure:
         return Measure.missing(TOO_FEW, n=occ.queries)
     if not 0 < p < 1:
         return Measure.missing("every query lists every document", n=occ.queries)
+    if occ.queries < min(FEWEST_SAMPLED, M):
+        why = f"{occ.queries} of {M:,} documents searched, {FEWEST_SAMPLED} are needed"
+        return Measure.missing(why, n=occ.queries, null=(1 - 2 * p) / math.sqrt(M * p * (1 - p)))
     null = (1 - 2 * p) / math.sqrt(M * p * (1 - p))
     value = skewness_at(occ.counts, occ.queries, M)
     if not math.isfinite(value):

@@ -127,7 +127,7 @@ def pair_mean_interval(
     return float(low), float(high)
 
 
-def grouped_jackknife(groups: int, leave_out: Callable[[int], float], *, of_population: float = 0.0) -> float:
+def grouped_jackknife(groups: int, leave_out: Callable[[int], float]) -> float:
     """Return the delete-a-group jackknife variance of a statistic.
 
     Parameters
@@ -136,8 +136,6 @@ def grouped_jackknife(groups: int, leave_out: Callable[[int], float], *, of_popu
         Number of random groups of equal size.
     leave_out : callable
         ``leave_out(g)`` is the statistic without group g.
-    of_population : float
-        Share of a finite population that was observed; the variance shrinks by 1 − share.
 
     Returns
     -------
@@ -146,4 +144,4 @@ def grouped_jackknife(groups: int, leave_out: Callable[[int], float], *, of_popu
     """
     values = np.array([leave_out(g) for g in range(groups)])
     spread = float(np.sum((values - values.mean()) ** 2))
-    return (groups - 1) / groups * spread * (1 - of_population)
+    return (groups - 1) / groups * spread

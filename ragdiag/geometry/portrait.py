@@ -67,9 +67,9 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     measures |= _query_measures(seen, rng)
     measures["embedder.mismatch"] = _mismatch(seen)
     marks = {
-        "population.minor": docs.sample.positions[split.minor] if split else docs.sample.positions[:0],
-        "texts.boilerplate": docs.sample.positions[is_furniture],
-        "outliers.far": docs.queries.positions[is_far],
+        "population.minor": np.sort(docs.sample.positions[split.minor]) if split else docs.sample.positions[:0],
+        "texts.boilerplate": np.sort(docs.sample.positions[is_furniture]),
+        "outliers.far": np.sort(docs.queries.positions[is_far]),
     }
     return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION)
 

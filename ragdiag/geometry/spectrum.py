@@ -124,14 +124,15 @@ def participation_ratio(spectrum: Spectrum) -> Measure:
     bias = float(spectrum.eigenvalues @ spectrum.eigenvalues) / spectrum.trace_of_square - 1
     slope = -tau / (n * bias) if bias > 0 else 0.0
     low, high = pair_mean_interval(math.log(value), zeta=zeta, slope=slope, tau=tau, n=n)
-    return Measure(value, math.exp(low), math.exp(high), float(d), n)
+    # The estimate is unbiased and can pass d, which no law can.
+    return Measure(min(value, d), min(math.exp(low), d), min(math.exp(high), d), float(d), n)
 
 
 def isoscore(spectrum: Spectrum) -> Measure:
     """IsoScore of the spectrum, (PR − 1)/(d − 1).
 
     0 for a line, (k − 1)/(d − 1) for k equal dimensions, 1 isotropic. It ignores the mean: a cone can be
-    isotropic around its axis. Slightly above 1 is sampling error.
+    isotropic around its axis.
     Source: Rudman et al. 2022, arXiv:2108.07344. Undefined as `participation_ratio`, and for d = 1.
     """
     pr = participation_ratio(spectrum)

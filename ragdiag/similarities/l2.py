@@ -9,13 +9,16 @@ import numpy as np
 from ragdiag.types import Float32
 from ragdiag.vectors import row_norms
 
+_SMALL = 2.0**-24
+
 
 @dataclass(frozen=True)
 class L2:
-    """``−‖q − d‖²`` ranks as ``[q, 1, 1] · [d, −‖d‖²/2]``.
+    """``−‖q − d‖²`` ranks as ``[q, 1] · [d, −‖d‖²/2]``.
 
     The last coordinate is kept as the sum of two float32 numbers: one alone would lose the small
-    distances between long vectors. The score is ``(‖q‖² − ‖q − d‖²) / 2``.
+    distances between long vectors. The second is stored 2²⁴ times larger, where the squares of short
+    vectors would be below the range of float32, and its 1 is 2⁻²⁴. The score is ``(‖q‖² − ‖q − d‖²) / 2``.
 
     Examples
     --------
@@ -31,9 +34,10 @@ class L2:
         """Append −‖d‖²/2 as two coordinates, the rounded value and the rest."""
         half = -0.5 * row_norms(X) ** 2
         high = half.astype(np.float32)
-        low = (half - high).astype(np.float32)
+        low = ((half - high) / _SMALL).astype(np.float32)
         return np.concatenate([X, high[:, None], low[:, None]], axis=1)
 
     def queries(self, Q: Float32) -> Float32:
-        """Append two ones."""
-        return np.concatenate([Q, np.ones((len(Q), 2), dtype=np.float32)], axis=1)
+        """Append 1 and 2⁻²⁴."""
+        ones = np.tile(np.array([1, _SMALL], dtype=np.float32), (len(Q), 1))
+        return np.concatenate([Q, ones], axis=1)

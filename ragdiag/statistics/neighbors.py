@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
-from ragdiag.similarities.base import Similarity
-from ragdiag.similarities.cosine import row_norms
-from ragdiag.types import Float32, Float64, IntArray
+from ragdiag.types import Float32, Float64, IntArray, Similarity
+from ragdiag.vectors import row_norms
 
 TILE = 1024  # queries per tile: with 4,096 documents a block of scores is 16 MB
 CANDIDATES = 1 << 19  # ranked at once: with thousands of equal vectors nearly every pair is a candidate

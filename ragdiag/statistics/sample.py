@@ -17,7 +17,7 @@ class Sample:
     Attributes
     ----------
     positions : ndarray of int64, shape (s,)
-        Ascending; usable, non-zero vectors only.
+        In random order, so that the first rows are a uniform sample too; usable, non-zero vectors only.
     vectors : ndarray of float32, shape (s, d)
         As stored.
     texts : tuple of (str or None), length s
@@ -37,12 +37,14 @@ class SampleStep:
     Parameters
     ----------
     positions : ndarray of int64
-        Ascending positions to pick; those of zero and unusable vectors are left out.
+        Positions to pick, each once; those of zero and unusable vectors are left out. The sample keeps
+        their order.
     dim : int
     """
 
     def __init__(self, positions: IntArray, dim: int) -> None:
-        self._wanted = positions
+        self._rank = np.argsort(positions)
+        self._wanted = positions[self._rank]
         self._positions: list[IntArray] = [np.empty(0, dtype=np.int64)]
         self._vectors: list[Float32] = [np.empty((0, dim), dtype=np.float32)]
         self._texts: list[str | None] = []
@@ -59,4 +61,8 @@ class SampleStep:
 
     def result(self) -> Sample:
         """Return what was picked so far."""
-        return Sample(np.concatenate(self._positions), np.concatenate(self._vectors), tuple(self._texts))
+        positions = np.concatenate(self._positions)
+        picked = self._rank[np.searchsorted(self._wanted, positions)]
+        order = np.argsort(picked)
+        texts = tuple(self._texts[i] for i in order)
+        return Sample(positions[order], np.concatenate(self._vectors)[order], texts)
