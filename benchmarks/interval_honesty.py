@@ -225,7 +225,7 @@ def main() -> None:
             show(direction_lines(law, truth, n, stores, rng))
     for i, (name, draw, similarity) in enumerate(HUB_LAWS):
         rng = np.random.default_rng([SEED, 100 + i])
-        show(skewness_lines(name, draw, similarity, 2000, (250, 500, 1000), stores, rng))
+        show(skewness_lines(name, draw, similarity, 2000, (500, 1000), stores, rng))
     inside = sum(0.92 <= line.coverage <= 0.98 for line in lines)
     print(f"\n{inside} of {len(lines)} lines within 92–98 %; {time.perf_counter() - started:.0f} s.")
 
