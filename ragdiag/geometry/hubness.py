@@ -17,7 +17,7 @@ from ragdiag.types import Float64, IntArray, Measure
 GROUPS = 40  # of queries, for the jackknife
 FEWEST = 10  # queries for which an interval means anything
 TOO_FEW = f"fewer than {FEWEST} queries"
-FEWEST_SAMPLED = 500  # of a population: fewer miss hubs that carry the skewness, and no interval shows that
+FEWEST_SAMPLED = 1000  # of a population: fewer miss hubs that carry the skewness, and no interval shows that
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def skewness(occ: Occurrences) -> Measure:
     list documents at random, (1 − 2p)/√(Mp(1 − p)) for M queries, about 1/√μ. Above 1.2 hubs are notable.
     Raw skewness from a sample of queries is biased in both directions; see `skewness_at`.
     Interval: Fieller's, from the jackknife over queries, for a finite population; undefined where the
-    queries are too few to bound it, and below 500 queries sampled from more.
+    queries are too few to bound it, and below 1,000 queries sampled from more.
     Source: Radovanović et al. 2010, JMLR 11:2487.
     """
     M = occ.population or occ.queries
@@ -152,7 +152,7 @@ def skewness(occ: Occurrences) -> Measure:
     if not 0 < p < 1:
         return Measure.missing("every query lists every document", n=occ.queries)
     if occ.queries < min(FEWEST_SAMPLED, M):
-        why = f"{occ.queries} of {M:,} documents searched, {FEWEST_SAMPLED} are needed"
+        why = f"{occ.queries:,} of {M:,} documents searched, {FEWEST_SAMPLED:,} are needed"
         return Measure.missing(why, n=occ.queries, null=(1 - 2 * p) / math.sqrt(M * p * (1 - p)))
     null = (1 - 2 * p) / math.sqrt(M * p * (1 - p))
     value = skewness_at(occ.counts, occ.queries, M)

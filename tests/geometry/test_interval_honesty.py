@@ -84,7 +84,7 @@ def test_intervals_of_the_geometry_of_directions(law: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("dim", "similarity"), [(16, Cosine()), (20, L2())], ids=["without hubs", "with hubs"])
 def test_intervals_of_the_corrected_skewness(dim: int, similarity: Similarity) -> None:
-    n, m, per_store = 1500, 600, 8
+    n, m, per_store = 2000, 1000, 8
     held = 0
     for seed in range(STORES // per_store):
         rng = np.random.default_rng([seed, dim])

@@ -185,10 +185,12 @@ def test_all_queries_leave_nothing_to_estimate() -> None:
 def test_more_queries_narrow_the_interval_of_the_skewness() -> None:
     positions = lists(np.random.default_rng(0), 4000, 500, 5)
     widths = [
-        half_width(skewness(occurrences_of(positions[:m], 500, population=5000))) for m in (500, 1000, 2000, 4000)
+        half_width(skewness(occurrences_of(positions[:m], 500, population=5000))) for m in (1000, 2000, 3000, 4000)
     ]
     assert widths == sorted(widths, reverse=True)
     assert widths[3] < widths[0] / 2
+    too_few = skewness(occurrences_of(positions[:500], 500, population=5000))
+    assert too_few.undefined == "500 of 5,000 documents searched, 1,000 are needed"
 
 
 # Gap
