@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from ragdiag.geometry.intervals import normal, pair_mean_interval
+from ragdiag.geometry.intervals import normal, pair_mean_interval, within
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Measure
 
@@ -43,7 +43,7 @@ def mean_cosine(unit: Moments) -> Measure:
     mu = unit.mean
     rho = (n * float(mu @ mu) - 1) / (n - 1)
     low, high = _cone_interval(unit, rho)
-    return Measure(rho, low, high, 0.0, n)
+    return within(Measure(rho, low, high, 0.0, n), -1.0, 1.0)
 
 
 def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
@@ -98,4 +98,4 @@ def rogue_dimension(unit: Moments) -> tuple[Measure, int]:
     gradient = -2 * share * mu / total
     gradient[i] += 2 * mu[i] / total
     measure = normal(share, float(gradient @ S @ gradient) / unit.n, n=unit.n, null=null)
-    return Measure(share, max(measure.low or 0.0, 0.0), min(measure.high or 1.0, 1.0), null, unit.n), i
+    return within(measure, 0.0, 1.0), i

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from ragdiag.geometry.intervals import normal
+from ragdiag.geometry.intervals import normal, within
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float32, Float64, Measure
 
@@ -39,7 +39,8 @@ def gap_ratio(queries: Moments, documents: Moments) -> Measure:
     spread = float(np.trace(queries.covariance) + np.trace(documents.covariance))
     if spread == 0:
         return Measure.missing("all vectors are equal", n=queries.n, null=0.0)
-    return normal(max(square, 0.0) / spread, variance / spread**2, n=queries.n, null=0.0)
+    ratio = normal(max(square, 0.0) / spread, variance / spread**2, n=queries.n, null=0.0)
+    return within(ratio, 0.0, math.inf)
 
 
 def _squared_gap(queries: Moments, documents: Moments) -> tuple[float, float, float]:
@@ -72,7 +73,7 @@ def probe_auc(queries: Float32, documents: Float32, rng: np.random.Generator) ->
     nq, nx = len(Q), len(X)
     variance = (auc * (1 - auc) + (nq - 1) * (a - auc**2) + (nx - 1) * (b - auc**2)) / (nq * nx)
     measure = normal(auc, variance, n=nq, null=0.5)
-    return Measure(auc, max(measure.low or 0.0, 0.0), min(measure.high or 1.0, 1.0), 0.5, nq)
+    return within(measure, 0.0, 1.0)
 
 
 def _discriminant(Q: Float64, X: Float64) -> Float64:

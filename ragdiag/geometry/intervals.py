@@ -25,6 +25,24 @@ def log_normal(value: float, log_variance: float, *, n: int, null: float | None 
     return Measure(value, value / factor, value * factor, null, n)
 
 
+def within(measure: Measure, least: float, most: float) -> Measure:
+    """Return the measure with everything outside its range moved to the nearest end.
+
+    An unbiased estimate and a symmetric interval can leave the range that the quantity has.
+
+    Examples
+    --------
+    >>> within(Measure(0.99, 0.97, 1.01, 0.0, 10), 0.0, 1.0).high
+    1.0
+    """
+
+    def moved(x: float | None) -> float | None:
+        return None if x is None else min(max(x, least), most)
+
+    ends = (moved(measure.value), moved(measure.low), moved(measure.high), moved(measure.null))
+    return Measure(*ends, measure.n, measure.undefined)
+
+
 def wilson(hits: int, n: int, *, null: float | None = None) -> Measure:
     """Return a share with its Wilson interval; undefined for n = 0.
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from ragdiag.geometry.intervals import mean_interval, normal
+from ragdiag.geometry.intervals import mean_interval, normal, within
 from ragdiag.statistics.neighbors import overlap
 from ragdiag.types import Float64, IntArray, Measure
 
@@ -35,9 +35,7 @@ def ranking_overlap(a: IntArray, b: IntArray) -> Measure:
         Null 1: where lengths say nothing, both rank alike.
     """
     measure = mean_interval(overlap(a, b), null=1.0)
-    if measure.value is None or measure.low is None or measure.high is None:
-        return measure
-    return Measure(measure.value, max(measure.low, 0.0), min(measure.high, 1.0), 1.0, measure.n)
+    return within(measure, 0.0, 1.0)
 
 
 def rank_correlation(a: Float64, b: Float64) -> Measure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry.intervals import log_normal, normal, pair_components, pair_mean_interval
+from ragdiag.geometry.intervals import log_normal, normal, pair_components, pair_mean_interval, within
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float64, Measure
 
@@ -125,7 +125,7 @@ def participation_ratio(spectrum: Spectrum) -> Measure:
     slope = -tau / (n * bias) if bias > 0 else 0.0
     low, high = pair_mean_interval(math.log(value), zeta=zeta, slope=slope, tau=tau, n=n)
     # The estimate is unbiased and can pass d, which no law can.
-    return Measure(min(value, d), min(math.exp(low), d), min(math.exp(high), d), float(d), n)
+    return within(Measure(value, math.exp(low), math.exp(high), float(d), n), 1.0, float(d))
 
 
 def isoscore(spectrum: Spectrum) -> Measure:
@@ -157,7 +157,7 @@ def top_share(spectrum: Spectrum) -> Measure:
     share = float(spectrum.eigenvalues[0]) / spectrum.trace
     gradient = np.full(d, -share / spectrum.trace)
     gradient[0] += 1 / spectrum.trace
-    return normal(share, spectrum.variance_of(gradient), n=n, null=null)
+    return within(normal(share, spectrum.variance_of(gradient), n=n, null=null), 1 / d, 1.0)
 
 
 def effective_rank(spectrum: Spectrum) -> Measure:
@@ -180,7 +180,8 @@ def effective_rank(spectrum: Spectrum) -> Measure:
     p_log = np.log(p, out=np.zeros_like(p), where=p > 0)
     entropy = -float(p @ p_log)
     gradient = -(p_log + entropy) / shrunk.sum()
-    return log_normal(math.exp(entropy), spectrum.variance_of(gradient), n=n, null=float(d))
+    measure = log_normal(math.exp(entropy), spectrum.variance_of(gradient), n=n, null=float(d))
+    return within(measure, 1.0, float(d))
 
 
 def _oas(values: Float64, n: int) -> Float64:
@@ -244,7 +245,7 @@ def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
     # For unit vectors ‖μ‖² + tr Σ = 1 whatever the sample, so that only the roots vary.
     live = spectrum.eigenvalues > spectrum.trace * 1e-9
     gradient = np.where(live, -1 / (math.sqrt(d) * np.where(live, roots, 1.0)), 0.0) / (2 * value)
-    return normal(value, spectrum.variance_of(gradient), n=n, null=0.0)
+    return within(normal(value, spectrum.variance_of(gradient), n=n, null=0.0), 0.0, math.sqrt(2))
 
 
 def partition_isotropy(spectrum_rows: Float64, moments: Moments) -> Measure:
@@ -281,4 +282,4 @@ def partition_isotropy(spectrum_rows: Float64, moments: Moments) -> Measure:
 
     log_variance = float((influence(low) - influence(high)).var(ddof=1)) / len(spectrum_rows)
     measure = log_normal(float(z[low] / z[high]), log_variance, n=len(spectrum_rows), null=1.0)
-    return Measure(measure.value, measure.low, min(measure.high or 1.0, 1.0), 1.0, measure.n)
+    return within(measure, 0.0, 1.0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import special
 
-from ragdiag.geometry.intervals import mean_interval, normal, pair_components, pair_mean_interval
+from ragdiag.geometry.intervals import mean_interval, normal, pair_components, pair_mean_interval, within
 from ragdiag.types import Float32, Float64, Measure
 
 LARGEST_SAMPLE = 4000  # all pairs of these: 8 million
@@ -63,7 +63,7 @@ def uniformity(X: Float32) -> Measure:
     moved = np.concatenate([kernel @ linear for _, kernel in _kernel_blocks(X)]) / (n - 1)
     slope = float(linear @ (2 * moved + linear**2)) / float(2 * linear @ linear)
     low, high = pair_mean_interval(mean, zeta=zeta, slope=slope, tau=tau, n=n)
-    return Measure(math.log(mean), math.log(max(low, math.exp(-8))), math.log(high), null, n)
+    return within(Measure(math.log(mean), math.log(max(low, math.exp(-8))), math.log(high), null, n), -8.0, 0.0)
 
 
 def _kernel_blocks(X: Float32) -> Iterator[tuple[slice, Float64]]:
@@ -95,7 +95,7 @@ def cross_uniformity(Q: Float32, X: Float32) -> Measure:
     columns /= m
     mean = float(rows.mean())
     variance = float(rows.var(ddof=1)) / m + float(columns.var(ddof=1)) / n
-    return normal(math.log(mean), variance / mean**2, n=min(m, n), null=null)
+    return within(normal(math.log(mean), variance / mean**2, n=min(m, n), null=null), -8.0, 0.0)
 
 
 def alignment(Q: Float32, positives: Float32) -> Measure:
@@ -109,4 +109,4 @@ def alignment(Q: Float32, positives: Float32) -> Measure:
         Unit vectors; row i of `positives` is relevant to row i of Q.
     """
     distances = ((Q.astype(np.float64) - positives) ** 2).sum(axis=1)
-    return mean_interval(distances, null=2.0)
+    return within(mean_interval(distances, null=2.0), 0.0, 4.0)
