@@ -24,7 +24,7 @@ def _cone(evidence: Evidence) -> Iterator[Finding]:
     if at_least(rho, CONE):
         yield Finding(
             "ANI001",
-            Severity.WARNING,
+            Severity.INFO,
             CONE_RULE.title,
             f"Two documents that have nothing to do with each other have a cosine of {number(rho.value)} on average.",
             evidence.pick("anisotropy.mean_cosine"),
@@ -36,12 +36,13 @@ def _cone(evidence: Evidence) -> Iterator[Finding]:
 CONE_RULE = Rule(
     "ANI001",
     "a common mean: all vectors lie in a cone",
-    Severity.WARNING,
+    Severity.INFO,
     f"""Mean cosine of two different documents, ρ̄ = (n‖mean x̂‖² − 1)/(n − 1), exact over all pairs; 0 when
 directions cancel. Fires at {CONE} (lower end of the interval).
 
 A cone by itself changes no ranking much; it spoils score thresholds, and it is often a sign that the model
-does not know the language or the kind of text. Healthy models read .0 to .3.
+does not know the language or the kind of text. Many models read .0 to .3, but some that retrieve well have .7
+by design: for information.
 
 Do: with labelled queries, see whether another similarity ranks better. Else leave the ranking alone and
 set no absolute threshold.
@@ -118,7 +119,7 @@ def _uniformity(evidence: Evidence) -> Iterator[Finding]:
     if at_least(u, sphere + HALFWAY):
         yield Finding(
             "UNI001",
-            Severity.WARNING,
+            Severity.INFO,
             UNIFORMITY_RULE.title,
             f"Uniformity is {number(u.value)}; evenly spread directions have {number(sphere)}, a single point 0.",
             evidence.pick("uniformity.document"),
@@ -130,9 +131,10 @@ def _uniformity(evidence: Evidence) -> Iterator[Finding]:
 UNIFORMITY_RULE = Rule(
     "UNI001",
     "directions crowd in a part of the sphere",
-    Severity.WARNING,
+    Severity.INFO,
     f"""Uniformity, log mean exp(−2‖x̂ − ŷ‖²) over pairs, against that of the uniform law on the sphere of this
 dimension, about −4. Fires when it is at least {HALFWAY:.0f} above (lower end), half way to a single point.
+For information: models with a strong common mean that retrieve well read so too.
 
 Source: Wang & Isola 2020, arXiv:2005.10242.""",
     _uniformity,

@@ -60,10 +60,10 @@ def test_findings_are_ordered_worst_first_then_by_code() -> None:
     assert found == [
         (Severity.ERROR, "IDX001"),
         (Severity.ERROR, "IDX002"),
-        (Severity.WARNING, "ANI001"),
         (Severity.WARNING, "ANI002"),
-        (Severity.WARNING, "UNI001"),
+        (Severity.INFO, "ANI001"),
         (Severity.INFO, "IDX006"),
+        (Severity.INFO, "UNI001"),
     ]
 
 

@@ -29,7 +29,7 @@ def test_ani001_a_cone() -> None:
     silent("ANI001", healthy())
     silent("ANI001", cone(RNG(0), N, DIM, rho=0.45))
     finding = fired("ANI001", cone(RNG(0), N, DIM, rho=0.6))
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.INFO
     rho = finding.evidence["anisotropy.mean_cosine"]
     assert rho.value == pytest.approx(0.6, abs=0.002)
     assert rho.null == 0.0
@@ -65,7 +65,7 @@ def test_uni001_directions_that_crowd() -> None:
     silent("UNI001", cone(RNG(0), N, DIM, rho=0.3))
     X = unit(cone(RNG(0), N, DIM, rho=0.6))
     finding = fired("UNI001", X)
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.INFO
     u = finding.evidence["uniformity.document"]
     assert u.value == pytest.approx(-4 * 0.4 + math.log(float(special.hyp0f1((DIM - 1) / 2, 4 * 0.4**2))), abs=0.02)
     assert u.null == sphere(DIM)
