@@ -13,6 +13,7 @@ from ragdiag.cli.output import (
     check_writable,
     complain,
     emit,
+    refuse_inputs,
     stdout_color,
     stdout_encoding,
     stdout_kept_clean,
@@ -158,6 +159,7 @@ def audit(
     """  # noqa: D301  click's \b is the character
     if output is not None:
         check_writable(output)
+        refuse_inputs(output, (store, queries, query_vectors))
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ragdiag.errors import ConfigError
@@ -79,6 +79,23 @@ def check_writable(path: Path) -> None:
         raise ConfigError(f"cannot write {path}", hint=f"there is no folder {folder}")
     if not os.access(path if _is_special(path) else folder, os.W_OK):
         raise ConfigError(f"cannot write {path}", hint=f"no permission to write in {folder}")
+
+
+def refuse_inputs(path: Path, given: Iterable[str | Path | None]) -> None:
+    """Raise a `ConfigError` when writing to `path` would replace what the audit reads, or a part of it."""
+    target = path.resolve()
+    for text in filter(None, map(str, filter(None, given))):
+        bare = text.partition("?")[0]
+        for source in {text, bare, bare.partition(":")[2]} - {""}:
+            try:
+                read = Path(source).resolve()
+                inside = read.is_dir() and read in target.parents and target.exists()
+            except (OSError, ValueError):  # no path at all
+                continue
+            if target == read or inside:
+                raise ConfigError(
+                    f"cannot write {path}", hint=f"it belongs to {source}, which is read; write elsewhere"
+                )
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -135,6 +135,8 @@ def pair_mean_interval(
         return abs(value - r) - Z * math.sqrt(4 * at_r / n + 2 * tau / n**2)
 
     step = max(step, Z * math.sqrt(max(4 * zeta, 0.0) / n))
+    if step <= 1e-9 * max(abs(value), 1e-3):  # rounding, as where all vectors are equal: nothing to search
+        return value, value
     below, above = value - step, value + step
     while distance(below) < 0:
         below -= 2 * (value - below)

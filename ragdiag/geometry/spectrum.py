@@ -45,6 +45,8 @@ class Spectrum:
     def of(cls, moments: Moments, rows: Float64) -> Spectrum:
         """Decompose; `rows`, shape (s, d), are a uniform sample of the vectors behind `moments`."""
         S = moments.covariance
+        if np.trace(S) * moments.n <= 1e-10 * np.trace(moments.gram):  # the rounding of equal vectors
+            S = np.zeros_like(S)
         values, vectors = np.linalg.eigh(S)
         values, vectors = values[::-1].clip(min=0.0), vectors[:, ::-1]
         projected = (rows - moments.mean) @ vectors
@@ -53,7 +55,7 @@ class Spectrum:
             dim=moments.dim,
             eigenvalues=values,
             trace=float(np.trace(S)),
-            trace_of_square=moments.trace_of_square(),
+            trace_of_square=moments.trace_of_square() if S.any() else 0.0,
             squares=projected**2,
             pair_noise=_pair_noise(projected[:_PAIRED]),
         )

@@ -272,3 +272,12 @@ def test_the_program_itself_leaves_with_two(args: list[str]) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
     assert listing() == before
+
+
+@pytest.mark.parametrize("store", ["v.npy", "npy:v.npy", "npy:./v.npy?metric=cosine"])
+def test_the_report_never_replaces_what_is_read(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("v.npy", np.random.default_rng(0).standard_normal((50, 4), dtype=np.float32))
+    before = Path("v.npy").read_bytes()
+    assert main(["audit", store, "--output", "v.npy"]) == 2
+    assert Path("v.npy").read_bytes() == before

@@ -57,3 +57,12 @@ def test_ends_stay_in_range(name: str, X: Float32) -> None:
         assert least - 1e-9 <= measure.low <= measure.value + 1e-9, key
         assert measure.value - 1e-9 <= measure.high <= most + 1e-9, key
         assert measure.null is None or least <= measure.null <= most + 1e-9, key
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equal_vectors_that_are_not_round_come_to_an_end(seed: int) -> None:
+    v = np.random.default_rng(seed).standard_normal(384).astype(np.float32)
+    measures = audit(np.tile(v / np.linalg.norm(v), (800, 1))).measures
+    assert measures["anisotropy.mean_cosine"].value == pytest.approx(1.0, abs=1e-6)
+    assert measures["spectrum.effective_rank"].undefined == "all vectors are equal"
+    assert measures["spectrum.participation_ratio"].undefined == "all vectors are equal"
