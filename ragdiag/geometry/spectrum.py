@@ -166,7 +166,8 @@ def effective_rank(spectrum: Spectrum) -> Measure:
     """Exp of the entropy of the normalised eigenvalues λ (not of the singular values: RankMe differs).
 
     From 1 to d. Eigenvalues are shrunk towards their mean by the oracle-approximating rule, which takes off
-    part of the downward bias: an isotropic space reads 21 % low at n = 2d, 9 % at 5d, 5 % at 10d. Undefined below n = 2d.
+    part of the downward bias: an isotropic space reads
+    21 % low at n = 2d, 9 % at 5d, 5 % at 10d. Undefined below n = 2d.
     Source: Roy & Vetterli 2007; shrinkage: Chen et al. 2010, doi:10.1109/TSP.2010.2053029.
 
     Returns
