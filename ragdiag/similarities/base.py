@@ -55,7 +55,10 @@ class Fitted(Protocol):
 
     @property
     def arrays(self) -> Mapping[str, FloatArray]:
-        """What was fitted, by name; `Recipe.restore` takes it back."""
+        """What was fitted, by name; `Recipe.restore` takes it back.
+
+        A name begins with ``query_`` when the array plays no part in the map of the documents.
+        """
         ...
 
 
