@@ -29,6 +29,7 @@ HOUSE = (
 )
 LINE = {name: i for i, names in enumerate(HOUSE) for name in names}
 HEAVY = {"faiss", "pyarrow", "langchain", "langchain_core", "langchain_community", "sentence_transformers", "torch"}
+HEAVY |= {"bm25s"}
 FILES = sorted((ROOT / "ragdiag").rglob("*.py"))
 
 
