@@ -127,7 +127,7 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
     return compare_runs(
         kept,
         [relevant[i] for i in judged],
-        rng=plan.rng("comparison"),
+        seed=plan.seed,
         min_effect=plan.min_effect,
         note=note,
     )

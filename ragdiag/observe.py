@@ -13,6 +13,7 @@ from ragdiag.geometry.sensitivity import random_scalings
 from ragdiag.plan import Plan
 from ragdiag.retrieval.embedders import Embedder, embed_documents
 from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.metrics import DEPTH
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.similarities import L2, Cosine, Dot, for_metric
 from ragdiag.statistics.census import Census, CensusStep
@@ -24,7 +25,6 @@ from ragdiag.stores import VectorStore
 from ragdiag.types import Float32, IntArray, Similarity, StoreInfo
 from ragdiag.vectors import unit
 
-RUN_DEPTH = 100  # documents per query in a labelled run
 PROBES = 200  # documents searched under other similarities
 REEMBEDDED = 200  # texts embedded again to check the model
 
@@ -105,7 +105,7 @@ def _second_pass(
     ]
     asked: list[NeighborSearch] = []
     if vectors is not None:
-        depth = RUN_DEPTH if relevant is not None else plan.k
+        depth = DEPTH if relevant is not None else plan.k
         others = [s for s in (Cosine(), Dot(), L2()) if s.name != base.name and vary and relevant is not None]
         asked = [search(s, vectors, max(depth, plan.k)) for s in (base, *others)]
     wanted = sorted({p for graded in relevant or () for p in graded if p >= 0})

@@ -22,7 +22,7 @@ HOUSE = (
     ("report",),
     ("plan", "config"),
     ("observe",),
-    ("auditing",),
+    ("auditing", "comparing"),
     ("testing",),
     ("cli",),
     ("__main__",),
