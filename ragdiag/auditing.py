@@ -121,12 +121,13 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
     relevant = seen.queries.relevant if seen.queries else None
     if relevant is None:
         return None
-    judged = [i for i, graded in enumerate(relevant) if graded]
+    judged = [i for i, grades in enumerate(relevant) if grades]
     kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
     note = "" if seen.lengths_vary else "all vectors have one length, so that cosine, dot and L2 rank alike"
+    graded = [relevant[i] for i in judged]
     return compare_runs(
         kept,
-        [relevant[i] for i in judged],
+        graded,
         seed=plan.seed,
         min_effect=plan.min_effect,
         note=note,

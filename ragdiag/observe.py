@@ -142,7 +142,8 @@ def _queries(
     where = {int(position): row for row, position in enumerate(positives.positions)}
     pairs = [(query, where[p]) for query, graded in enumerate(relevant or ()) for p in sorted(graded) if p in where]
     rows = np.array([query for query, _ in pairs], dtype=np.int64)
-    directions = unit(positives.vectors)[[row for _, row in pairs]] if pairs else None
+    taken = np.array([row for _, row in pairs], dtype=np.int64)
+    directions = unit(positives.vectors)[taken] if pairs else None
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     return Queries(
         vectors=vectors,
@@ -152,6 +153,7 @@ def _queries(
         relevant=relevant,
         positives=directions,
         positive_rows=rows,
+        positive_positions=positives.positions[taken],
     )
 
 

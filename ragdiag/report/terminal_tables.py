@@ -62,6 +62,8 @@ def comparison_verdict(comparison: Comparison) -> str:
     'Nothing is proven better than cosine by 0.01 nDCG@10 or more. Leave the ranking alone.'
     """
     counts = f"{comparison.min_effect:g} {comparison.metric}"
+    if comparison.at_chance:
+        return f"{comparison.baseline} ranks at chance: compare similarities when that is mended."
     if comparison.winner is None:
         nothing = f"Nothing is proven better than {comparison.baseline} by {counts} or more."
         return f"{nothing} Leave the ranking alone."

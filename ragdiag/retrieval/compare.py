@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ragdiag.geometry.intervals import mean_interval
+from ragdiag.retrieval.chance import dealt_at_random
 from ragdiag.retrieval.clusters import query_clusters
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.folds import FOLDS, query_folds
@@ -109,6 +110,7 @@ class _Scorer:
     ) -> None:
         self._baseline, self._relevant, self._clusters = baseline, relevant, clusters
         self._metrics, self._seed = metrics, seed
+        self._chance = dealt_at_random(baseline, relevant, metrics, rng=_rng(seed, 4))
         self.values: dict[str, dict[str, Float64]] = {}
 
     def score(self, runs: Sequence[Neighbors], *, stream: int) -> tuple[SimilarityScores, ...]:
@@ -130,7 +132,12 @@ class _Scorer:
                 run.similarity,
                 {
                     metric: PairedScore(
-                        mean=bootstrap_mean(self.values[run.similarity][metric], rng, clusters=self._clusters),
+                        mean=bootstrap_mean(
+                            self.values[run.similarity][metric],
+                            rng,
+                            null=self._chance.get(metric),
+                            clusters=self._clusters,
+                        ),
                         delta=bootstrap_mean(deltas[metric][i], rng, null=0.0, clusters=self._clusters)
                         if i
                         else Measure.counted(0.0, n=len(self._relevant), null=0.0),

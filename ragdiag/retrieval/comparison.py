@@ -10,6 +10,9 @@ from typing import Any
 from ragdiag.errors import MissingExtraError
 from ragdiag.types import Float64, Measure
 
+HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
+HIGH_NULL = 0.1  # from which chance and skill cannot be told apart
+
 
 @dataclass(frozen=True)
 class PairedScore:
@@ -18,8 +21,8 @@ class PairedScore:
     Attributes
     ----------
     mean : Measure
-        Mean over the queries with its bootstrap interval; null: the same lists under judgements dealt to
-        other queries.
+        Mean over the queries with its bootstrap interval; the null is the mean of the baseline's lists when
+        the judgements are dealt to the queries at random, None where that was not done.
     delta : Measure
         Mean paired difference to the baseline, interval by bootstrap over the same queries; null 0.
     p : float or None
@@ -153,3 +156,17 @@ class Comparison:
         except ImportError as error:
             raise MissingExtraError("pandas is not installed", hint="pip install pandas") from error
         return pandas.DataFrame(list(self.table))
+
+    @property
+    def at_chance(self) -> bool | None:
+        """Whether the baseline's mean, by the upper end, goes at most a twentieth of the way from its null to 1.
+
+        None when that cannot be told: without an interval or a null, and where chance itself scores over .1,
+        as when the queries share their relevant documents or the store has few.
+        """
+        if not self.runs:
+            return None
+        mean = self.runs[0].scores[self.metric].mean
+        if mean.high is None or mean.null is None or mean.null > HIGH_NULL:
+            return None
+        return mean.high <= mean.null + HARDLY_ABOVE * (1 - mean.null)

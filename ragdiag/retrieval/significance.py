@@ -7,13 +7,14 @@ import numpy as np
 from ragdiag.types import Float64, IntArray, Measure
 
 RESAMPLES = 9999
+FEWEST = 10  # queries below which resampling them says nothing of others
 _CHUNK = 200
 
 
 def bootstrap_mean(
     values: Float64, rng: np.random.Generator, *, null: float | None = None, clusters: IntArray | None = None
 ) -> Measure:
-    """Return the mean over queries with its percentile bootstrap interval.
+    """Return the mean over queries with its percentile bootstrap interval; without one below ten clusters.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ def bootstrap_mean(
     """
     sums, sizes = _by_cluster(values, clusters)
     m = len(sums)
+    if m < FEWEST:
+        return Measure(float(values.mean()), None, None, null, len(values))
     means = np.empty(RESAMPLES)
     for start in range(0, RESAMPLES, _CHUNK):
         drawn = rng.integers(0, m, size=(min(_CHUNK, RESAMPLES - start), m))
