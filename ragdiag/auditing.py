@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib import metadata
 from typing import Any
 
 from ragdiag.engine import Engine, LocalEngine, Progress
@@ -17,9 +15,10 @@ from ragdiag.findings.rules import check_rules, selected
 from ragdiag.geometry.portrait import portrait
 from ragdiag.observe import observe
 from ragdiag.plan import Plan
-from ragdiag.report.model import Report, RunInfo, Sampling
+from ragdiag.report.model import Report, Sampling
+from ragdiag.report.run import run_info
 from ragdiag.retrieval.compare import compare_runs
-from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements, read_judgements
 from ragdiag.retrieval.query_vectors import query_vectors_of
@@ -112,7 +111,7 @@ def audit(
             k=plan.k,
             seed=plan.seed,
         ),
-        run=_run_info(started, time.perf_counter() - clock),
+        run=run_info(started, time.perf_counter() - clock),
         notes=_notes(seen),
     )
 
@@ -123,7 +122,7 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
         return None
     judged = [i for i, grades in enumerate(relevant) if grades]
     kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
-    note = "" if seen.lengths_vary else "all vectors have one length, so that cosine, dot and L2 rank alike"
+    note = "" if seen.lengths_vary else EQUAL_LENGTHS
     graded = [relevant[i] for i in judged]
     return compare_runs(
         kept,
@@ -139,16 +138,5 @@ def _notes(seen: Observed) -> tuple[str, ...]:
     if seen.info.metric is None:
         notes.append("the store does not say how it ranks; cosine was assumed")
     if not seen.lengths_vary:
-        notes.append("all vectors have one length, so that cosine, dot and L2 rank alike")
+        notes.append(EQUAL_LENGTHS)
     return tuple(notes)
-
-
-def _run_info(started: datetime, seconds: float) -> RunInfo:
-    packages = ("ragdiag", "numpy", "scipy", "faiss-cpu", "ir-measures", "langchain-core")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # run from a source tree
-            continue
-    return RunInfo(started.isoformat(timespec="seconds"), round(seconds, 3), platform.node(), versions)

@@ -14,7 +14,7 @@ from ragdiag.plan import Plan
 from ragdiag.retrieval.candidates import candidates, smaller
 from ragdiag.retrieval.clusters import query_clusters
 from ragdiag.retrieval.compare import METRICS, compare_runs
-from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.crossfit import CrossFit, crossfit, fixed
 from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.folds import FOLDS, query_folds
@@ -31,7 +31,6 @@ from ragdiag.stores import VectorStore, open_store
 from ragdiag.types import Float32, IntArray
 
 FEWEST_QUERIES = 10  # labelled ones: fewer prove nothing, whatever they say
-EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
 
 
 def compare(

@@ -9,7 +9,7 @@ import numpy as np
 from ragdiag.geometry.intervals import mean_interval
 from ragdiag.retrieval.chance import dealt_at_random
 from ragdiag.retrieval.clusters import query_clusters
-from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.comparison import SIGNIFICANT, Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.metrics import per_query
 from ragdiag.retrieval.significance import RESAMPLES, bootstrap_mean, holm, randomisation_test
@@ -17,7 +17,6 @@ from ragdiag.statistics.neighbors import Neighbors, overlap
 from ragdiag.types import Float64, IntArray, Measure
 
 METRICS = ("nDCG@10", "R@10", "RR@10")
-SIGNIFICANT = 0.05
 LISTED = 10  # documents of a list that the overlap of two rankings looks at
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from ragdiag.errors import MissingExtraError
 from ragdiag.types import Float64, Measure
 
+EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
+SIGNIFICANT = 0.05  # p of a test, after correction
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
 HIGH_NULL = 0.1  # from which chance and skill cannot be told apart
 
@@ -156,6 +158,16 @@ class Comparison:
         except ImportError as error:
             raise MissingExtraError("pandas is not installed", hint="pip install pandas") from error
         return pandas.DataFrame(list(self.table))
+
+    @property
+    def lexical_wins(self) -> PairedScore | None:
+        """BM25's score where it is proven better than the baseline and than the winner; else None."""
+        if self.lexical is None:
+            return None
+        words = self.lexical.scores[self.metric]
+        proven = (words.delta.low or 0.0) > 0 and (words.delta.value or 0.0) >= self.min_effect
+        best = max((run.scores[self.metric].mean.value or 0.0 for run in self.runs), default=0.0)
+        return words if proven and (words.p or 0.0) < SIGNIFICANT and (words.mean.value or 0.0) > best else None
 
     @property
     def at_chance(self) -> bool | None:
