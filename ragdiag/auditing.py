@@ -112,7 +112,7 @@ def audit(
             seed=plan.seed,
         ),
         run=run_info(started, time.perf_counter() - clock),
-        notes=_notes(seen),
+        notes=_notes(seen, labels),
     )
 
 
@@ -133,8 +133,8 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
     )
 
 
-def _notes(seen: Observed) -> tuple[str, ...]:
-    notes = []
+def _notes(seen: Observed, labels: Judgements | None) -> tuple[str, ...]:
+    notes = [labels.note] if labels is not None and labels.note else []
     if seen.info.metric is None:
         notes.append("the store does not say how it ranks; cosine was assumed")
     if not seen.lengths_vary:
