@@ -33,9 +33,9 @@ class LexicalSearch:
     Source: Kamphuis, de Vries, Boytsov & Lin 2020, doi:10.1007/978-3-030-45442-5_4; Lù 2024 (bm25s),
     arXiv:2407.03618.
 
-    Memory: the numbers of the words are kept, 4 bytes for each word of the store, those of 1,000,000
-    documents of 200 words in 800 MB. The index takes 12 bytes, and while it is built 52, for each
-    different word of each document that some query holds.
+    Memory: the numbers of the words are kept, 5 bytes for each word of the store: 1 GB for 1,000,000
+    documents of 200 words. The index takes 12 bytes, and about 45 while it is built, for each different
+    word of each document that some query holds.
 
     Parameters
     ----------
