@@ -106,7 +106,8 @@ def compare(
 
     judged = np.array([i for i, graded in enumerate(labels.relevant) if graded], dtype=np.int64)
     words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
-    use_words = lexical and info.has_texts
+    # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
+    use_words = lexical and info.has_texts and not labels.pseudo
     training, relevant, vary = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
     kept = [relevant[i] for i in judged]
     _refuse_few(labels, kept)
@@ -132,7 +133,7 @@ def compare(
         folds=folds,
         min_effect=plan.min_effect,
         metrics=metrics,
-        note="" if vary else EQUAL_LENGTHS,
+        note="; ".join(filter(None, ("" if vary else EQUAL_LENGTHS, labels.note))),
         refused=refused,
         query_ids=[labels.query_ids[i] for i in judged],
     )
