@@ -10,11 +10,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
-from ragdiag.checks import as_vectors
 from ragdiag.engine import Engine, LocalEngine, Progress
-from ragdiag.errors import JudgementsError, StoreError, VectorsError
+from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.rules import check_rules, selected
 from ragdiag.geometry.portrait import portrait
@@ -23,12 +20,12 @@ from ragdiag.plan import Plan
 from ragdiag.report.model import Report, RunInfo, Sampling
 from ragdiag.retrieval.compare import compare_runs
 from ragdiag.retrieval.comparison import Comparison
-from ragdiag.retrieval.embedders import Embedder, embed_queries, load_embedder
+from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
 from ragdiag.stores import open_store
-from ragdiag.types import Float32, StoreInfo
 
 
 def audit(
@@ -85,7 +82,7 @@ def audit(
         raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
     embedder = load_embedder(embeddings) if embeddings is not None else None
     labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
-    vectors = _query_vectors(labels, query_vectors, embedder, info)
+    vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
     seen, runs = observe(
         opened,
@@ -120,45 +117,18 @@ def audit(
     )
 
 
-def _query_vectors(labels: Judgements | None, given: Any, embedder: Embedder | None, info: StoreInfo) -> Float32 | None:
-    if given is None:
-        if labels is None:
-            return None
-        if embedder is None:
-            raise JudgementsError(
-                "queries need vectors", hint="add --query-vectors FILE.npy or --embeddings provider:model"
-            )
-        return embed_queries(embedder, labels.texts, dim=info.dim)
-    if isinstance(given, str | os.PathLike):
-        batches = [batch.vectors for batch in open_store(given).scan()]
-        what = str(given)
-        given = np.concatenate(batches) if batches else np.empty((0, info.dim))
-    else:
-        what = "the query vectors"
-    vectors = as_vectors(given, what=what, dim=info.dim)
-    if len(vectors) == 0:
-        raise VectorsError(f"{what} holds no query", hint="give one row per query")
-    if not np.isfinite(vectors).all():
-        raise VectorsError(f"{what} holds NaN or infinite values", hint="embed those queries again")
-    if labels is not None and len(vectors) != len(labels.query_ids):
-        raise VectorsError(
-            f"{what} has {len(vectors):,} rows for {len(labels.query_ids):,} queries of {labels.name}",
-            hint="give one row per line of queries.jsonl, in its order",
-        )
-    return vectors
-
-
 def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Comparison | None:
     relevant = seen.queries.relevant if seen.queries else None
     if relevant is None:
         return None
-    judged = [i for i, graded in enumerate(relevant) if graded]
+    judged = [i for i, grades in enumerate(relevant) if grades]
     kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
     note = "" if seen.lengths_vary else "all vectors have one length, so that cosine, dot and L2 rank alike"
+    graded = [relevant[i] for i in judged]
     return compare_runs(
         kept,
-        [relevant[i] for i in judged],
-        rng=plan.rng("comparison"),
+        graded,
+        seed=plan.seed,
         min_effect=plan.min_effect,
         note=note,
     )

@@ -67,3 +67,7 @@ class EmbeddingsError(RagdiagError, ValueError):
 
 class ConfigError(RagdiagError, ValueError):
     """An option or a setting in pyproject.toml that makes no sense."""
+
+
+class SimilarityError(RagdiagError, ValueError):
+    """A similarity that cannot be named or built, or that must not be fitted on what there is."""

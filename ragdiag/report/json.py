@@ -168,6 +168,7 @@ def _paired(paired: PairedScore) -> dict[str, Any]:
         "mean": _number(paired.mean.value),
         "mean_low": _number(paired.mean.low),
         "mean_high": _number(paired.mean.high),
+        "mean_null": _number(paired.mean.null),
         "delta": _number(paired.delta.value),
         "low": _number(paired.delta.low),
         "high": _number(paired.delta.high),

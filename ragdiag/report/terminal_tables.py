@@ -58,10 +58,12 @@ def comparison_verdict(comparison: Comparison) -> str:
 
     Examples
     --------
-    >>> comparison_verdict(Comparison("cosine", "nDCG@10", (), None, 0.01, 10_000, 150))
+    >>> comparison_verdict(Comparison("cosine", "nDCG@10", (), None, 0.01, 9_999, 150, 140, 5, 0))
     'Nothing is proven better than cosine by 0.01 nDCG@10 or more. Leave the ranking alone.'
     """
     counts = f"{comparison.min_effect:g} {comparison.metric}"
+    if comparison.at_chance:
+        return f"{comparison.baseline} ranks at chance: compare similarities when that is mended."
     if comparison.winner is None:
         nothing = f"Nothing is proven better than {comparison.baseline} by {counts} or more."
         return f"{nothing} Leave the ranking alone."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from ragdiag.similarities.base import Given
 from ragdiag.types import Float32
 from ragdiag.vectors import unit
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Given):
     """``q · d / ‖d‖``: the length of the query changes no ranking. A zero document scores 0.
 
     Examples
@@ -19,7 +21,10 @@ class Cosine:
     [[0.0, 1.0]]
     """
 
-    name: str = "cosine"
+    kind: ClassVar[str] = "cosine"
+    scores: ClassVar[bool] = True
+    last: ClassVar[bool] = False
+    name: ClassVar[str] = "cosine"
 
     def documents(self, X: Float32) -> Float32:
         """Return the documents at unit length."""

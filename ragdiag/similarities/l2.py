@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from ragdiag.similarities.base import Given
 from ragdiag.types import Float32
 from ragdiag.vectors import row_norms
 
@@ -13,7 +15,7 @@ _SMALL = 2.0**-24
 
 
 @dataclass(frozen=True)
-class L2:
+class L2(Given):
     """``−‖q − d‖²`` ranks as ``[q, 1] · [d, −‖d‖²/2]``.
 
     The last coordinate is kept as the sum of two float32 numbers: one alone would lose the small
@@ -28,7 +30,10 @@ class L2:
     [[0.5, -2.0]]
     """
 
-    name: str = "l2"
+    kind: ClassVar[str] = "l2"
+    scores: ClassVar[bool] = True
+    last: ClassVar[bool] = True
+    name: ClassVar[str] = "l2"
 
     def documents(self, X: Float32) -> Float32:
         """Append −‖d‖²/2 as two coordinates, the rounded value and the rest."""

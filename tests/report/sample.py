@@ -80,6 +80,9 @@ COMPARISON = Comparison(
     min_effect=0.01,
     resamples=10_000,
     queries=150,
+    clusters=140,
+    folds=5,
+    seed=0,
     note="7 queries have no relevant document in the store and were left out.",
 )
 
