@@ -21,7 +21,8 @@ from ragdiag.report.model import Report, RunInfo, Sampling
 from ragdiag.retrieval.compare import compare_runs
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.retrieval.embedders import Embedder, load_embedder
-from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
@@ -45,7 +46,7 @@ def audit(
     store : str, path or object
         A URI (``"faiss:./index"``, ``"./vectors.npy"``) or a live store; see `ragdiag.open_store`.
     judgements : path or Judgements, optional
-        A BEIR folder with labelled queries. Needs `query_vectors` or `embeddings`.
+        Labelled queries, in any layout that `read_judgements` knows. Needs `query_vectors` or `embeddings`.
     query_vectors : path or array, shape (m, d), optional
         Vectors of the queries, one row per query of the judgements; without judgements, of any queries.
     embeddings : str or Embeddings, optional
@@ -81,7 +82,7 @@ def audit(
         what = "is empty" if info.count == 0 else "holds one vector"
         raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
     embedder = load_embedder(embeddings) if embeddings is not None else None
-    labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
+    labels = judgements_for(judgements, opened) if judgements is not None else None
     vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
     seen, runs = observe(
@@ -113,7 +114,7 @@ def audit(
             seed=plan.seed,
         ),
         run=_run_info(started, time.perf_counter() - clock),
-        notes=_notes(seen),
+        notes=_notes(seen, labels),
     )
 
 
@@ -134,8 +135,8 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
     )
 
 
-def _notes(seen: Observed) -> tuple[str, ...]:
-    notes = []
+def _notes(seen: Observed, labels: Judgements | None) -> tuple[str, ...]:
+    notes = [labels.note] if labels is not None and labels.note else []
     if seen.info.metric is None:
         notes.append("the store does not say how it ranks; cosine was assumed")
     if not seen.lengths_vary:

@@ -56,8 +56,8 @@ def _share(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @click.argument("store")
 @click.option(
     "--queries",
-    metavar="DIR",
-    help="Labelled queries: a folder in the BEIR layout. Shows what the findings cost.",
+    metavar="PATH",
+    help="Labelled queries: a BEIR or TREC folder, or JSON lines (ours, Ragas). Shows what the findings cost.",
 )
 @click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
 @click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
