@@ -46,8 +46,8 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.argument("store")
 @click.option(
     "--queries",
-    metavar="DIR",
-    help="Labelled queries: a folder in the BEIR layout. Shows what the findings cost.",
+    metavar="PATH",
+    help="Labelled queries: a BEIR or TREC folder, or JSON lines (ours, Ragas). Shows what the findings cost.",
 )
 @QUERY_VECTORS
 @EMBEDDINGS

@@ -89,10 +89,10 @@ def compare(
 
     \b
     Examples
-      ragdiag compare faiss:./my_index --queries ./beir --query-vectors ./queries.npy
-      ragdiag compare ./vectors.npy --queries ./beir --embeddings openai:text-embedding-3-small
-      ragdiag compare ./vectors.npy --queries ./beir --query-vectors ./queries.npy \\
-          -s cosine -s "query-centred | whitened(gamma=0.5)" -m nDCG@10 -m R@100
+      ragdiag compare faiss:./index --queries ./beir --query-vectors ./q.npy
+      ragdiag compare ./v.npy --queries ./beir --embeddings PROVIDER:MODEL
+      ragdiag compare ./v.npy --queries ./beir --query-vectors ./q.npy \\
+          -s cosine -s "query-centred | whitened(gamma=0.5)" -m R@100
 
     Exits with 0 whatever won, 2 when something given cannot be used.
     """  # noqa: D301  click's \b is the character

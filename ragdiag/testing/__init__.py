@@ -2,5 +2,6 @@
 
 from ragdiag.testing import worlds
 from ragdiag.testing.store_contract import StoreContract
+from ragdiag.testing.write_contract import WriteContract
 
-__all__ = ["StoreContract", "worlds"]
+__all__ = ["StoreContract", "WriteContract", "worlds"]

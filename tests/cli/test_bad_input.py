@@ -165,7 +165,7 @@ CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
         LABELLED[:3],
         "queries need vectors: add --query-vectors FILE.npy or --embeddings provider:model",
     ),
-    "missing queries": (nothing, ["good.npy", "--queries", "no"], "no does not exist: give a BEIR folder: "),
+    "missing queries": (nothing, ["good.npy", "--queries", "no"], "no does not exist: a BEIR folder holds "),
     "empty queries": (
         lambda: write_queries([]),
         LABELLED,
