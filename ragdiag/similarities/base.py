@@ -56,7 +56,10 @@ class Fitted(Protocol):
 
     @property
     def arrays(self) -> Mapping[str, FloatArray]:
-        """What was fitted, by name; `Recipe.restore` takes it back."""
+        """What was fitted, by name, in float32 or float64; `Recipe.restore` takes it back.
+
+        A name begins with ``query_`` when, and only when, documents are mapped without that array.
+        """
         ...
 
 
