@@ -174,6 +174,7 @@ def spelled(recipe: Recipe) -> str:
 
 def _spelled_value(value: Any) -> str:
     if isinstance(value, str):
+        bare = value.replace("-", "").isidentifier() and value not in ("true", "false", "True", "False", "None")
         quote = '"' if "'" in value else "'"
-        return value if value.replace("-", "").isidentifier() else f"{quote}{value}{quote}"
+        return value if bare else f"{quote}{value}{quote}"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -19,7 +19,7 @@ class CSLS:
 
     With α = .5 the ranking of CSLS, ``2 cos(q, d) − r(q) − r(d)``, whose r(q) changes no ranking. Takes
     slots from hubs. The bank has to be at least twice as large as k: the mean over nearly all of it is the
-    cosine with the mean query, and makes hubs worse.
+    cosine with the mean query, and can make hubs worse.
     Source: Conneau et al. 2018, arXiv:1710.04087.
 
     Parameters
