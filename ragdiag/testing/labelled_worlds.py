@@ -89,7 +89,8 @@ def _documents(rng: np.random.Generator, n: int, m: int, dim: int) -> tuple[Floa
 
 
 def _leading(rng: np.random.Generator, n: int) -> Float32:
-    return normal(rng, n, len(LEADING)) * np.sqrt(LEADING).astype(np.float32)
+    scale: Float32 = np.sqrt(LEADING).astype(np.float32)
+    return normal(rng, n, len(LEADING)) * scale
 
 
 def _other(rng: np.random.Generator, n: int, dim: int) -> Float32:

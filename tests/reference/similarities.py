@@ -22,7 +22,8 @@ def cosines(Q: Float64, X: Float64) -> Float64:
 
 
 def units(X: Float64) -> Float64:
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
+    directions: Float64 = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return directions
 
 
 def means(training: Training) -> tuple[Float64, Float64]:
@@ -31,7 +32,7 @@ def means(training: Training) -> tuple[Float64, Float64]:
 
 
 def dot(Q: Float64, X: Float64, training: Training) -> Float64:
-    return Q @ X.T
+    return np.asarray(Q @ X.T)
 
 
 def l2(Q: Float64, X: Float64, training: Training) -> Float64:
@@ -84,7 +85,7 @@ def abtt(d: int) -> Formula:
         mean, (found, _) = documents.mean(axis=0), axes(documents)
 
         def rest(V: Float64) -> Float64:
-            moved = V - mean
+            moved: Float64 = V - mean
             for axis in found[:d]:
                 moved = moved - np.outer(moved @ axis, axis)
             return moved
@@ -145,7 +146,8 @@ def inverted_softmax(beta: float) -> Formula:
     def scores(Q: Float64, X: Float64, training: Training) -> Float64:
         assert training.queries is not None
         sums = np.exp(beta * cosines(X, training.queries.astype(np.float64))).sum(axis=1)
-        return np.log(np.exp(beta * cosines(Q, X)) / sums)
+        shares: Float64 = np.log(np.exp(beta * cosines(Q, X)) / sums)
+        return shares
 
     return scores
 
@@ -201,12 +203,12 @@ def int8(Q: Float64, X: Float64, training: Training) -> Float64:
     near = np.array(
         [[level[np.argmin(np.abs(level - v))] for v, level in zip(x, levels, strict=True)] for x in units(X)]
     )
-    return units(Q) @ near.T
+    return np.asarray(units(Q) @ near.T)
 
 
 def binary(Q: Float64, X: Float64, training: Training) -> Float64:
     mean = units(training.documents.astype(np.float64)).mean(axis=0)
-    return units(Q) @ np.sign(units(X) - mean).T
+    return np.asarray(units(Q) @ np.sign(units(X) - mean).T)
 
 
 def hamming(Q: Float64, X: Float64, training: Training) -> Float64:
@@ -224,6 +226,6 @@ def pq(centroids: Float64) -> Formula:
             [own[np.argmin(np.sum((own - piece) ** 2, axis=1))] for own, piece in zip(centroids, row, strict=True)]
             for row in pieces
         ]
-        return units(Q) @ np.array(near).reshape(len(X), -1).T
+        return np.asarray(units(Q) @ np.array(near).reshape(len(X), -1).T)
 
     return scores
