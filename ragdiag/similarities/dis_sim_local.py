@@ -66,8 +66,8 @@ class Flattened:
         """Map documents; a zero one scores no more than any other can."""
         directions = unit(X)
         bonus = np.empty(len(X))
-        for rows, neighbours in self.reference.neighbourhoods(directions):
-            bonus[rows] = np.sum((directions[rows] - neighbours.mean(axis=1)) ** 2, axis=1) / 2
+        for near in self.reference.around(directions):
+            bonus[near.rows] = np.sum(np.einsum("bkd,bk->bd", near.offsets, near.shares) ** 2, axis=1) / 2
         bonus[~X.any(axis=1)] = -1.0
         return np.concatenate([directions, bonus[:, None].astype(np.float32)], axis=1)
 

@@ -98,6 +98,6 @@ class Scaled:
 def radii(reference: Reference, directions: Float32) -> Float64:
     """Return the mean distance of each unit vector from its neighbours, shape (n,)."""
     found = np.empty(len(directions))
-    for rows, neighbours in reference.neighbourhoods(directions):
-        found[rows] = np.linalg.norm(neighbours - directions[rows, None, :], axis=2).mean(axis=1)
+    for near in reference.around(directions):
+        found[near.rows] = np.sum(near.distances * near.shares, axis=1)
     return found

@@ -8,12 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.similarities.base import Training, refuse_few, refuse_other_width
-from ragdiag.types import Float32, Float64
+from ragdiag.types import Float32
 from ragdiag.vectors import unit
 
 SIZE = 2_000
 ITSELF = 1e-5  # distance of a unit vector from its own copy: the rounding of the maps before this one
 _CELLS = 2**21  # numbers gathered at once
+
+
+@dataclass(frozen=True)
+class Neighbourhoods:
+    """Some unit vectors and the rows of the reference around them.
+
+    Attributes
+    ----------
+    rows : slice
+        Which of the vectors that were asked for.
+    offsets : ndarray of float32, shape (b, k + 1, d)
+        From each vector to the k + 1 rows nearest to it.
+    distances : ndarray of float32, shape (b, k + 1)
+        Their lengths.
+    shares : ndarray of float32, shape (b, k + 1)
+        1/k for a neighbour; 0 for the vector itself, or else for the farthest.
+    """
+
+    rows: slice
+    offsets: Float32
+    distances: Float32
+    shares: Float32
 
 
 @dataclass(frozen=True)
@@ -26,27 +48,27 @@ class Reference:
     ----------
     rows : ndarray of float32, shape (r, d)
     k : int
-        Neighbours; at most half of the rows.
+        Neighbours; fewer than half of the rows.
     """
 
     rows: Float32
     k: int
 
-    def neighbourhoods(self, directions: Float32) -> Iterator[tuple[slice, Float64]]:
-        """Yield for each block of unit vectors its slice and its neighbours, shape (b, k, d), nearest first."""
+    def around(self, directions: Float32) -> Iterator[Neighbourhoods]:
+        """Yield the neighbourhoods of unit vectors, shape (n, d), some at a time."""
         refuse_other_width(directions, self.rows.shape[1])
         step = max(1, _CELLS // max(len(self.rows), (self.k + 1) * self.rows.shape[1]))
         for start in range(0, len(directions), step):
             block = directions[start : start + step]
-            cosines = block @ self.rows.T
-            near = np.argpartition(-cosines, self.k, axis=1)[:, : self.k + 1]
-            found = self.rows[near].astype(np.float64)
+            near = np.argpartition(-(block @ self.rows.T), self.k, axis=1)[:, : self.k + 1]
             # From the differences, since cosines in float32 cannot tell a copy from a near copy.
-            away = np.linalg.norm(found - block[:, None, :], axis=2)
-            order = np.argsort(away, axis=1, kind="stable")
-            own = np.take_along_axis(away, order[:, :1], axis=1) <= ITSELF
-            chosen = np.where(own, order[:, 1:], order[:, :-1])
-            yield slice(start, start + len(block)), np.take_along_axis(found, chosen[:, :, None], axis=1)
+            offsets = self.rows[near] - block[:, None, :]
+            distances = np.sqrt(np.einsum("bkd,bkd->bk", offsets, offsets))
+            nearest, farthest = distances.argmin(axis=1), distances.argmax(axis=1)
+            each = np.arange(len(block))
+            shares = np.full(distances.shape, 1.0 / self.k, dtype=np.float32)
+            shares[each, np.where(distances[each, nearest] <= ITSELF, nearest, farthest)] = 0.0
+            yield Neighbourhoods(slice(start, start + len(block)), offsets, distances, shares)
 
 
 def reference_of(training: Training, kind: str, k: int) -> Reference:
