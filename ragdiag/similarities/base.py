@@ -177,4 +177,6 @@ def _spelled_value(value: Any) -> str:
         bare = value.replace("-", "").isidentifier() and value not in ("true", "false", "True", "False", "None")
         quote = '"' if "'" in value else "'"
         return value if bare else f"{quote}{value}{quote}"
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"  # 1.0 as 1: one similarity has one name
     return str(value).lower() if isinstance(value, bool) else str(value)

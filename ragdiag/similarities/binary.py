@@ -10,6 +10,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.base import Training, array_of, refuse_few, refuse_other_width
+from ragdiag.similarities.spread import ROUNDING
 from ragdiag.types import Float32, Float64, FloatArray
 from ragdiag.vectors import unit
 
@@ -53,9 +54,10 @@ class Binary:
         directions = unit(training.documents).astype(np.float64)
         deviation = directions.std(axis=0)
         typical = float(np.sqrt(np.mean(deviation**2)))
-        if typical == 0:
+        mean = directions.mean(axis=0)
+        if typical**2 <= ROUNDING * float(np.mean(mean**2)):
             raise SimilarityError("all documents point the same way", hint="there is no bit that tells them apart")
-        return Signs(directions.mean(axis=0), (deviation > DEAD * typical).astype(np.float64), self.rescore)
+        return Signs(mean, (deviation > DEAD * typical).astype(np.float64), self.rescore)
 
     def restore(self, arrays: Mapping[str, FloatArray]) -> Signs:
         """Rebuild the map."""

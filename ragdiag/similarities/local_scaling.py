@@ -10,7 +10,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.base import Training, array_of, whole
-from ragdiag.similarities.reference import Reference, reference_of
+from ragdiag.similarities.reference import ITSELF, Reference, reference_of
 from ragdiag.types import Float32, Float64, FloatArray
 from ragdiag.vectors import unit
 
@@ -53,7 +53,7 @@ class LocalScaling:
         """Draw the reference, and take the mean radius over it."""
         reference = reference_of(training, self.kind, self.k)
         mean = float(radii(reference, reference.rows).mean())
-        if mean == 0:
+        if mean <= ITSELF:
             raise SimilarityError("all documents are the same vector", hint="there are no distances to learn from them")
         return Scaled(reference, mean)
 

@@ -72,7 +72,7 @@ class PQ:
                 hint=f"give {fewest:,}, or bits={fits}" if fits > 0 else f"give {fewest:,}",
             )
         quantiser = faiss.ProductQuantizer(dim, self.m, self.bits)
-        quantiser.cp.seed = 1 + training.seed % 2**31
+        quantiser.cp.seed = 1 + training.seed % (2**31 - 1)
         quantiser.train(unit(training.documents))
         return Centroids(faiss.vector_to_array(quantiser.centroids).reshape(self.m, 1 << self.bits, dim // self.m))
 

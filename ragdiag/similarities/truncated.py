@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.base import Given, Training, whole
 from ragdiag.types import Float32
@@ -27,7 +29,6 @@ class Truncated(Given):
 
     Examples
     --------
-    >>> import numpy as np
     >>> Truncated(k=2).documents(np.float32([[3, 4, 5]])).tolist()
     [[3.0, 4.0]]
     """
@@ -57,4 +58,4 @@ class Truncated(Given):
     def _cut(self, X: Float32) -> Float32:
         if self.k > X.shape[1]:
             raise SimilarityError(f"truncated(k={self.k}) has vectors of {X.shape[1]} dimensions", hint="keep fewer")
-        return X[:, : self.k]
+        return np.ascontiguousarray(X[:, : self.k])

@@ -11,6 +11,7 @@ import numpy as np
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.affine import Affine, centred_on_documents
 from ragdiag.similarities.base import Training, refuse_few
+from ragdiag.similarities.spread import ROUNDING
 from ragdiag.types import FloatArray
 
 FEWEST_DOCUMENTS = 30  # a standard deviation from 30 is off by 13 %
@@ -43,7 +44,7 @@ class ZScore:
         X = training.documents.astype(np.float64)
         mean, deviation = X.mean(axis=0), X.std(axis=0)
         typical = float(np.sqrt(np.mean(deviation**2)))
-        if typical == 0:
+        if typical**2 <= ROUNDING * float(np.mean(mean**2)):
             raise SimilarityError("all documents are the same vector", hint="there is no deviation to learn from them")
         return centred_on_documents(mean, np.diag(1.0 / np.maximum(deviation, FLOOR * typical)))
 

@@ -1,7 +1,7 @@
 """For the tests of adapters and measures: a contract every store keeps, and worlds with known answers."""
 
-from ragdiag.testing import worlds
+from ragdiag.testing import labelled_worlds, worlds
 from ragdiag.testing.similarity_contract import SimilarityContract
 from ragdiag.testing.store_contract import StoreContract
 
-__all__ = ["SimilarityContract", "StoreContract", "worlds"]
+__all__ = ["SimilarityContract", "StoreContract", "labelled_worlds", "worlds"]

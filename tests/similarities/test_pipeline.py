@@ -130,6 +130,19 @@ def test_bytes_per_vector(name: str, size: float) -> None:
     assert parse(name).fit(training()).bytes_per_vector(D) == size
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("csls(alpha=1)", "csls(alpha=1.0, k=10)"),
+        ("inverted-softmax", "inverted-softmax(beta=20.0)"),
+        ("pq(m=2)", "pq(bits=8, m=2)"),
+    ],
+)
+def test_one_similarity_has_one_name(one: str, other: str) -> None:
+    assert parse(one) == parse(other)
+    assert parse(other).name == one
+
+
 @pytest.mark.parametrize("gamma", [0.1, 1 / 3, 0.123456789, 1e-9, 0.9999999])
 def test_no_digit_of_an_option_is_lost(gamma: float) -> None:
     assert parse(spelled(Whitened(gamma=gamma))).recipes == (Whitened(gamma=gamma),)

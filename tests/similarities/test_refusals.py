@@ -115,6 +115,14 @@ def test_equal_documents_teach_nothing(name: str) -> None:
         parse(name).fit(Training(np.repeat(some(1), 60, axis=0)))
 
 
+@pytest.mark.parametrize("name", ["abtt", "pca(k=2)", "whitened(gamma=0.5)", "z-score", "local-scaling", "binary"])
+def test_nor_do_documents_that_differ_in_length_alone(name: str) -> None:
+    """At unit length they differ by rounding, which is no direction."""
+    lengths = np.exp(np.random.default_rng(0).normal(size=(60, 1))).astype(np.float32)
+    with pytest.raises(SimilarityError, match=r"same"):
+        parse(f"cosine | {name}").fit(Training(some(1) * lengths))
+
+
 def test_queries_of_another_dimension() -> None:
     with pytest.raises(SimilarityError, match=r"vectors of 8 dimensions, these have 5"):
         parse("cosine").fit(Training(some(), some(d=5)))
