@@ -131,18 +131,16 @@ def anchor(judgements: Judgements, store: VectorStore) -> tuple[Judgements, Anch
         lost=lost,
     )
     relevant = tuple(
-        _graded(graded, [(text, found[wanted.number(text)]) for text in contexts])
+        _graded(
+            graded, [found[at] or [f"lost context {at + 1}: {text[:60]}"] for at, text in wanted.numbered(contexts)]
+        )
         for graded, contexts in zip(judgements.relevant, judgements.contexts, strict=True)
     )
     return replace(judgements, relevant=relevant, contexts=(), anchored=str(how)), how
 
 
-def _graded(graded: Mapping[str, int], contexts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, int]:
-    both = dict(graded)
-    for text, ids in contexts:
-        for id_ in ids or [f"not stored: {text}"]:
-            both.setdefault(id_, 1)
-    return both
+def _graded(graded: Mapping[str, int], contexts: Sequence[Sequence[str]]) -> dict[str, int]:
+    return {**dict.fromkeys((id_ for ids in contexts for id_ in ids), 1), **graded}
 
 
 def _normalised(text: str) -> str:
@@ -162,9 +160,9 @@ class _Wanted:
         self.ids: list[list[str]] = [[] for _ in self.numbers]
         self.exact = [False] * len(self.numbers)
 
-    def number(self, text: str) -> int:
-        """Return the number of a context."""
-        return self.numbers[_normalised(text)]
+    def numbered(self, contexts: Sequence[str]) -> list[tuple[int, str]]:
+        """Return the contexts of a query with their numbers."""
+        return [(self.numbers[_normalised(text)], text) for text in contexts]
 
     def look(self, batch: Batch) -> None:
         for id_, text in zip(batch.ids, batch.texts or (), strict=False):

@@ -18,7 +18,7 @@ if sys.platform != "win32":
 # What is being written lies as `draft` in a hidden folder beside the target, under a name that no
 # adapter takes for a store. A folder of the two-step exchange below lies there as `old`.
 _PREFIX, _SUFFIX = ".ragdiag-", ".part"
-_DRAFT, _OLD = "draft", "old"
+_DRAFT, _OLD, _LOCK = "draft", "old", "lock"
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -72,7 +72,8 @@ def replacing(
         yield draft
         _sync(draft)
         _put(draft, target, folder=folder, overwrite=overwrite)
-        _sync_one(parent)
+        with suppress(OSError):  # it is there, whatever the file system says of its folder
+            _sync_one(parent)
     except RagdiagError:
         raise
     except FileExistsError:
@@ -115,19 +116,22 @@ def _workplace(parent: str, name: str) -> tuple[str, int]:
     """Make a hidden folder beside the target, locked as long as this process lives."""
     while True:
         work = tempfile.mkdtemp(_SUFFIX, f".{name}{_PREFIX}", parent)
-        lock = _lock(work)
-        if os.path.isdir(work):  # another run may have tidied it away before it was locked
+        try:
+            lock = _lock(work)
+        except FileNotFoundError:  # another run has tidied it away before it was locked
+            continue
+        except OSError:  # a file system without locks, where nothing is tidied away
+            return work, -1
+        if os.path.isdir(work):
             return work, lock
         os.close(lock)
 
 
-def _lock(folder: str, *, wait: bool = True) -> int:
-    """Lock a folder and return the handle that holds the lock; BlockingIOError when it may not wait."""
-    if sys.platform == "win32":  # no locks on folders: nothing is tidied away there
-        if not wait:
-            raise BlockingIOError
-        return -1
-    handle = os.open(folder, os.O_RDONLY)
+def _lock(work: str, *, wait: bool = True) -> int:
+    """Lock a workplace and return the handle that holds the lock; OSError when that cannot be."""
+    if sys.platform == "win32":
+        raise OSError("no such locks")
+    handle = os.open(os.path.join(work, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

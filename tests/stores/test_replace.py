@@ -119,7 +119,7 @@ def test_what_killed_runs_left_is_removed_and_what_runs_is_not(tmp_path: Path) -
     for name in (".s.ragdiag-dead.part", ".s.ragdiag-live.part", ".other.ragdiag-dead.part", ".s.part"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "draft").write_text("half")
-    live = os.open(tmp_path / ".s.ragdiag-live.part", os.O_RDONLY)
+    live = os.open(tmp_path / ".s.ragdiag-live.part" / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(live, fcntl.LOCK_EX)
     os.symlink(tmp_path / ".other.ragdiag-dead.part", tmp_path / ".s.ragdiag-link.part")
     put(path, "one")
@@ -165,6 +165,17 @@ def test_two_steps_where_names_cannot_be_swapped(tmp_path: Path, monkeypatch: py
         put(path, "three", folder=True)
     assert read(path) == "two"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / ".s.ragdiag-dead.part").mkdir()
+    put(tmp_path / "s", "one", folder=True)
+    assert read(tmp_path / "s") == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".s.ragdiag-dead.part", "s"]
 
 
 def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,3 +292,61 @@ def test_a_target_that_exists_is_refused_before_a_batch_is_taken(tmp_path: Path)
 
     with pytest.raises(TargetExistsError, match=r"v\.npz exists: name another target, or replace it with --overwrite"):
         write_store(tmp_path / "v.npz", taken(), dim=8, metric=None)
+
+
+def test_a_chain_of_stores_ends_with_the_bytes_it_began_with(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    metadata = [{"page": i, "größe": {"x": [i, None, "🦜"]}} for i in range(40)]
+    texts = [f"Text {i}\r\n文本" for i in range(40)]
+    first, last = f"faiss:{tmp_path}/first", f"faiss:{tmp_path}/last"
+    write_store(first, batches(IDS, texts=texts, metadata=metadata), dim=8, metric="l2")
+    for source, target in ((first, f"{tmp_path}/middle.parquet"), (f"{tmp_path}/middle.parquet", last)):
+        read = open_store(source)
+        write_store(target, read.scan(batch_size=7), dim=8, metric="l2", count=read.info.count, source=source)
+    for name in ("index.faiss", "index.pkl"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "last" / name).read_bytes()
+
+
+class Table:
+    """A target of somebody else, in a database."""
+
+    name = "their table"
+    path = None
+    keeps = frozenset({"ids"})
+    metrics = frozenset({Metric.COSINE})
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = rows
+
+    def exists(self) -> bool:
+        return bool(self.rows)
+
+    def write(self, batches: Iterator[Batch], new: Any) -> None:
+        self.rows[:] = [(batch.ids, batch.texts, batch.metadata) for batch in batches]
+
+
+def test_a_third_party_store_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragdiag import plugins
+    from ragdiag.stores import ArrayStore
+    from ragdiag.stores import open as reading
+    from ragdiag.stores import write as writing
+
+    rows: list[Any] = []
+    opener = Opener(
+        ("db",), (), "db:TABLE", open_uri=lambda rest, options: ArrayStore(X), target=lambda rest, options: Table(rows)
+    )
+    for module in (reading, writing):
+        monkeypatch.setattr(module, "load_openers", lambda: plugins.Openers((("db", opener),)))
+    with pytest.raises(StoreError, match="their table keeps no texts"):
+        write_store("db:t", batches(IDS, texts=["x"] * 40), dim=8, metric="cosine")
+    with pytest.raises(ConfigError, match="their table would rank by cosine, not by dot"):
+        write("db:t")
+    for source in ("db:t", "db:t?password=x"):
+        with pytest.raises(ConfigError, match="cannot write their table, it belongs to the store that is read"):
+            write("db:t", metric="cosine", source=source)
+    assert rows == []
+    options: dict[str, Any] = {"dim": 8, "metric": "cosine", "lossy": True}
+    assert write_store("db:t", batches(IDS, texts=["x"] * 40), **options).count == 40
+    assert rows == [(IDS[at : at + 16], None, None) for at in (0, 16, 32)]
+    with pytest.raises(TargetExistsError, match="their table exists"):
+        write("db:t", metric="cosine")
