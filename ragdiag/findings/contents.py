@@ -10,9 +10,10 @@ from scipy import stats
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, count, number, percent
+from ragdiag.findings.words import at_least
 from ragdiag.geometry.duplicates import groups, near_cosine
 from ragdiag.geometry.portrait import SAME_CHUNK
+from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Float64, IntArray, Measure, Severity
 
 
@@ -24,7 +25,7 @@ def _empty(evidence: Evidence) -> Iterator[Finding]:
             "IDX004",
             Severity.WARNING,
             EMPTY.title,
-            f"{count(len(empty), 'document')} of {share.n:,} have no text or white space only.",
+            f"{counted(len(empty), 'document')} of {share.n:,} have no text or white space only.",
             evidence.pick("texts.empty"),
             "They take places in the result list and give the language model nothing to read.",
             Remedy("Delete them, and skip empty chunks when ingesting."),
@@ -194,7 +195,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
             "IDX012",
             Severity.INFO,
             EMBEDDER.title,
-            f"Texts embedded again have a median cosine of {number(cosine.value)} to their stored vectors.",
+            f"Texts embedded again have a median cosine of {spoken(cosine.value)} to their stored vectors.",
             evidence_,
             "The model is the same, the text was not: a title, a prefix or a cut was added when ingesting.",
             Remedy("Nothing, when that was meant."),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, at_most, count, number, percent
+from ragdiag.findings.words import at_least, at_most
 from ragdiag.geometry.intervals import wilson
+from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Metric, Severity
 
 FAR = 0.3
@@ -26,8 +27,8 @@ def _gap(evidence: Evidence) -> Iterator[Finding]:
         "GAP001",
         Severity.WARNING if at_least(ratio, WIDE) else Severity.INFO,
         GAP_RULE.title,
-        f"The mean query and the mean document are {number(distance.value)} apart; the squared gap is"
-        f" {percent(ratio.value)} of the spread, and a linear probe tells them apart with AUC {number(auc.value)}.",
+        f"The mean query and the mean document are {spoken(distance.value)} apart; the squared gap is"
+        f" {percent(ratio.value)} of the spread, and a linear probe tells them apart with AUC {spoken(auc.value)}.",
         evidence.pick("gap.ratio", "gap.mean_distance", "gap.probe_auc"),
         "Documents on the side of the queries are ranked first, whatever is asked: a source of hubs.",
         Remedy(
@@ -111,15 +112,15 @@ def _better(evidence: Evidence) -> Iterator[Finding]:
         "SIM002",
         Severity.ERROR,
         BETTER_RULE.title,
-        f"{comparison.metric} is {number(base.value)} under {comparison.baseline}, as the store ranks, and"
-        f" {number(score.mean.value)} under {run.similarity}, for the same vectors and {comparison.queries:,} queries.",
+        f"{comparison.metric} is {spoken(base.value)} under {comparison.baseline}, as the store ranks, and"
+        f" {spoken(score.mean.value)} under {run.similarity}, for the same vectors and {comparison.queries:,} queries.",
         {f"{comparison.metric}.delta": score.delta, f"{comparison.metric}.baseline": base},
         "Relevant documents that are in the store are ranked too low to be read.",
         Remedy(
             f"Rank by {run.similarity}: build the index with that metric"
             + (", or normalise the vectors." if run.similarity == "cosine" else "."),
             similarity=run.similarity,
-            tested=f"paired over {comparison.queries:,} labelled queries, p = {number(score.p)} (Holm),"
+            tested=f"paired over {comparison.queries:,} labelled queries, p = {spoken(score.p)} (Holm),"
             f" {comparison.resamples:,} resamples",
         ),
     )
@@ -157,8 +158,8 @@ def _unknown(evidence: Evidence) -> Iterator[Finding]:
         "RET001",
         Severity.WARNING if (share.value or 0.0) >= 0.01 else Severity.INFO,
         UNKNOWN_RULE.title,
-        f"{count(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
-        f" {count(lost, 'query has', 'queries have')} no relevant document there at all.",
+        f"{counted(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
+        f" {counted(lost, 'query has', 'queries have')} no relevant document there at all.",
         {"judgements.unknown": share},
         "No similarity can find them; they count as missed in every figure here.",
         Remedy("Ingest the missing documents, or compare the ids of the judgements with those of the store."),

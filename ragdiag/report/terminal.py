@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ragdiag.numbers import count, counted
 from ragdiag.report.model import Report, Sampling
-from ragdiag.report.numbers import count, counted
 from ragdiag.report.page import Page
 from ragdiag.report.terminal_comparison import comparison_section
 from ragdiag.report.terminal_findings import finding_block, finding_line

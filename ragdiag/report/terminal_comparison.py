@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from rich.cells import cell_len
 
-from ragdiag.report.numbers import count, counted, number, probability, score
+from ragdiag.numbers import count, counted, number, probability, score
 from ragdiag.report.page import Page, Part
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
 from ragdiag.types import StoreInfo
