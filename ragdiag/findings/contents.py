@@ -80,8 +80,9 @@ Do: strip page furniture before chunking.""",
 def _exact(evidence: Evidence) -> Iterator[Finding]:
     census = evidence.census
     vectors = evidence.measure("duplicates.vectors")
-    texts = evidence.portrait.measures["duplicates.texts"]
-    share = max(vectors.value or 0.0, texts.value or 0.0)
+    with_texts = bool((census.text_lengths >= 0).any())
+    texts = evidence.measure("duplicates.texts").value if with_texts else None
+    share = max(vectors.value or 0.0, texts or 0.0)
     if share == 0:
         return
     found = groups(census.vector_hashes, census.live) or groups(census.text_hashes, census.text_lengths > 0)
@@ -90,7 +91,7 @@ def _exact(evidence: Evidence) -> Iterator[Finding]:
         Severity.WARNING if share >= 0.01 else Severity.INFO,
         EXACT.title,
         f"{percent(vectors.value)} of the vectors"
-        + (f" and {percent(texts.value)} of the texts" if texts.value else "")
+        + (f" and {percent(texts)} of the texts" if texts else "")
         + " repeat an earlier one.",
         evidence.pick("duplicates.vectors", "duplicates.texts"),
         "Copies of one chunk fill the result list, and the answer sees one passage instead of several.",

@@ -12,7 +12,7 @@ from ragdiag.findings.rule import Rule
 from ragdiag.findings.words import at_least
 from ragdiag.geometry.populations import NULL_SEPARATION
 from ragdiag.numbers import counted, percent, spoken
-from ragdiag.types import Measure, Severity
+from ragdiag.types import Measure, Metric, Severity
 
 SEPARATE = 10.0  # Ashman's D; 2.65 for one normal law, 8 for two languages under one model
 UNIT = 1e-3  # how far from 1 a length may be and still count as normalised
@@ -144,14 +144,22 @@ def _lengths(evidence: Evidence) -> Iterator[Finding]:
     odd = np.flatnonzero(live & ~is_unit) if share > 0.5 else np.flatnonzero(is_unit)
     measure = Measure.counted(1 - share, n=int(live.sum()), null=0.0)
     low, high = np.quantile(norms[live & ~is_unit], [0.05, 0.95])
+    by_cosine = evidence.seen.info.metric is Metric.COSINE
     yield Finding(
         "IDX009",
         Severity.WARNING,
         LENGTHS.title,
         f"{percent(share)} of the vectors have length 1, the others from {spoken(low)} to {spoken(high)}.",
         {"norms.not_normalised": measure, **evidence.pick("norms.variation")},
-        "Under dot product and L2 the two parts do not compete on equal terms: one is found too often, or never.",
-        Remedy("Scale all vectors to length 1, or rank by cosine.", similarity="cosine"),
+        "Under dot product and L2 the two parts do not compete on equal terms: one is found too often, or never."
+        + (" The store ranks by cosine, which is spared." if by_cosine else ""),
+        Remedy("Scale all vectors to length 1.")
+        if by_cosine
+        else Remedy(
+            "Scale all vectors to length 1, or rank by cosine.",
+            similarity="cosine",
+            tested=evidence.tested("cosine"),
+        ),
         evidence.notes(odd, [f"length {norms[i]:.3g}" for i in odd[:10]]),
     )
 

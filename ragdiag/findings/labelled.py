@@ -66,20 +66,40 @@ def _lengths_decide(evidence: Evidence) -> Iterator[Finding]:
     overlap = evidence.measure(name)
     if not at_most(overlap, LENGTHS_DECIDE):
         return
+    comparison, trial = evidence.comparison, evidence.trial("cosine")
+    if comparison is not None and comparison.winner is not None:
+        raise NotApplicable(f"the labels prove that {comparison.winner} ranks better (SIM002)")
+    tested = evidence.tested("cosine")
+    harmless = (
+        comparison is not None
+        and trial is not None
+        and trial.delta.high is not None
+        and trial.delta.high < comparison.min_effect
+        and not comparison.at_chance
+    )
     engine = " LangChain's FAISS builds an L2 index by default, and for DistanceStrategy.COSINE too."
     yield Finding(
         "SIM001",
-        Severity.WARNING,
+        Severity.INFO if harmless else Severity.WARNING,
         LENGTHS_RULE.title,
         f"The store ranks by {_SPOKEN[metric]}, and its vectors differ in length: only {percent(overlap.value)} of"
         f" the top {evidence.seen.k} are those that cosine gives."
         + (engine if "langchain" in evidence.seen.info.kind and metric is Metric.L2 else ""),
         evidence.pick(name, "norms.variation"),
-        "Long or short documents are preferred, whatever they say; most models mean length to play no part.",
-        Remedy(
+        "None that the labelled queries show: ranked by cosine they would find no more."
+        if harmless
+        else "Long or short documents are preferred, whatever they say; most models mean length to play no part.",
+        Remedy("Leave it alone: this model means its lengths, or these queries do not suffer.", "cosine", tested)
+        if harmless
+        else Remedy(
             "Scale vectors to length 1, or rank by cosine, if the model was trained for cosine: its card says."
-            " Labelled queries (--queries) show what it is worth.",
+            + (
+                " More labelled queries would decide."
+                if tested
+                else " Labelled queries (--queries) show what it is worth."
+            ),
             similarity="cosine",
+            tested=tested,
         ),
     )
 
@@ -93,8 +113,9 @@ LENGTHS_RULE = Rule(
     f"""Mean overlap of the top k under the store's metric and under cosine, for sampled documents as queries against
 all documents. Fires at {LENGTHS_DECIDE:.0%} or less (upper end).
 
-A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell: with
-labelled queries SIM002 proves or refutes it.""",
+A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell, labelled
+queries can: when they prove another similarity better SIM002 says so instead; when the gain of cosine is below
+the smallest effect that counts (upper end), this is for information.""",
     _lengths_decide,
 )
 

@@ -68,7 +68,8 @@ def test_a_store_without_a_flaw_is_left_alone() -> None:
   Sampled   all documents for statistics of rows and pairs; seed 3
   Rules     2 looked
 
-Nothing wrong was found. Leave it alone.
+Nothing wrong was found. Not tested: whether retrieval suffers (no labelled
+queries).
 
 What to do next ────────────────────────────────────────────────────────────────
   --queries DIR (labelled queries, BEIR layout) shows how well the store
@@ -305,7 +306,28 @@ def test_concise_is_a_line_for_each_finding() -> None:
 )
 def test_the_verdict_is_one_sentence(severities: list[Severity], sentence: str) -> None:
     findings = tuple(replace(HUBS, severity=severity) for severity in severities)
-    assert verdict(replace(CLEAN, findings=findings)) == sentence
+    assert verdict(replace(CLEAN, findings=findings, comparison=COMPARISON)) == sentence
+
+
+def test_a_clean_verdict_says_what_was_not_tested() -> None:
+    nothing = "Nothing wrong was found. Not tested: whether retrieval suffers (no labelled queries)"
+    skipped = {"GAP001": "no queries were given", "SIM002": "no judgements were given"}
+    assert verdict(replace(CLEAN, skipped=skipped)) == nothing + "."
+    more = {**skipped, "IDX012": "no embedding model was given", "ANI002": "b", "ANI003": "b"}
+    assert verdict(replace(CLEAN, skipped=more)) == (
+        nothing + ", and what 3 rules could not look at (no embedding model was given; b)."
+    )
+    labelled = replace(CLEAN, comparison=COMPARISON, skipped={c: c for c in "abcd"}, findings=(NORMS,))
+    assert verdict(labelled) == (
+        "Nothing wrong was found; 1 info to know. Not tested: what 4 rules could not look at (a; b; c; …)."
+    )
+
+
+def test_no_step_is_left_out_in_silence() -> None:
+    findings = tuple(replace(HUBS, code=f"HUB{i:03d}") for i in range(1, 6))
+    lines = section(to_text(replace(FULL, findings=findings)), "What to do next")
+    assert lines[2].startswith("  3. HUB003:")
+    assert lines[3] == "  … and 2 more: HUB004, HUB005"
 
 
 def test_a_store_that_no_rule_could_look_at_is_not_called_clean() -> None:
