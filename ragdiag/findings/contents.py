@@ -66,7 +66,8 @@ BOILERPLATE = Rule(
     "IDX005",
     "boilerplate texts",
     Severity.WARNING,
-    """A text more than half of whose five-word sequences stand in at least five other, different texts.
+    """A text more than half of whose five-word sequences stand in at least five other, different texts; in scripts
+without spaces, such as Chinese, sequences of ten characters.
 
 Looked for in the sampled documents; share with its Wilson interval. A warning when at least 0.5 % of
 the texts are such (lower end), else for information. A generic text that stands only once is not seen
@@ -134,9 +135,14 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
         Remedy("Keep the newest revision; or search with maximal marginal relevance (MMR)."),
         evidence.notes(
             queries.positions[distinct],
-            [f"cosine {cosines.scores[i, 0]:.3f} to {ids[cosines.positions[i, 0]]}" for i in distinct],
+            [f"cosine {_near_one(cosines.scores[i, 0])} to {ids[cosines.positions[i, 0]]}" for i in distinct],
         ),
     )
+
+
+def _near_one(cosine: float) -> str:
+    # Those that are not equal must not read as if they were.
+    return "> .9995" if 0.9995 <= cosine < 0.99999 else f"{cosine:.3f}"
 
 
 def _once(documents: IntArray, nearest: IntArray, order: list[int]) -> list[int]:

@@ -222,15 +222,19 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("spectrum.constant_coordinates")
     if not share.value:
         return
-    dim = evidence.seen.info.dim
+    dim, many = evidence.seen.info.dim, share.value > 0.05
     yield Finding(
         "IDX011",
-        Severity.WARNING if share.value > 0.05 else Severity.INFO,
+        Severity.WARNING if many else Severity.INFO,
         CONSTANT.title,
-        f"{counted(round(share.value * dim), 'coordinate')} of {dim:,} are the same in all vectors.",
+        f"{counted(round(share.value * dim), 'coordinate')} of {dim:,} have the same value in all vectors.",
         evidence.pick("spectrum.constant_coordinates"),
-        "They cost memory and say nothing; whitening must leave them out.",
-        Remedy("Nothing to do for a few. Many mean vectors that were padded or cut: check the ingestion."),
+        "They take memory and change no ranking.",
+        Remedy(
+            "Look for vectors that were padded or cut at ingestion."
+            if many
+            else "Leave it alone: some models have a few."
+        ),
     )
 
 
@@ -240,8 +244,8 @@ CONSTANT = Rule(
     Severity.WARNING,
     """A coordinate whose range over all vectors is below 1e-5 of the median range.
 
-Some models have a few (all-MiniLM-L6-v2 has three). A warning above 5 % of the dimensions, else for
-information.""",
+Some models have a few (all-MiniLM-L6-v2 has three): for information, and nothing to mend. A warning above 5 % of
+the dimensions, which padding or cutting leaves behind.""",
     _constant,
 )
 

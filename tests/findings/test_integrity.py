@@ -150,4 +150,4 @@ def test_idx011_constant_coordinates() -> None:
     many = fired("IDX011", X)
     assert many.severity is Severity.WARNING
     assert many.evidence["spectrum.constant_coordinates"].value == 4 / DIM
-    assert many.message == "4 coordinates of 32 are the same in all vectors."
+    assert many.message == "4 coordinates of 32 have the same value in all vectors."
