@@ -29,13 +29,15 @@ def as_vectors(array: Any, *, what: str, dim: int | None = None) -> Float32:
     Raises
     ------
     VectorsError
-        When it is not a real numeric matrix, has no columns, or has another dimension.
+        When it is not a real numeric matrix, is masked, has no columns, or has another dimension.
 
     Examples
     --------
     >>> as_vectors([[1, 2], [3, 4]], what="x").dtype
     dtype('float32')
     """
+    if isinstance(array, np.ma.MaskedArray):
+        raise VectorsError(f"{what} is a masked array", hint="leave its masked rows out, or call its filled method")
     try:
         matrix = np.asarray(array)
     except ValueError as error:

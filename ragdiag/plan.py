@@ -41,9 +41,14 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("sample_queries", "sample_documents", "k", "seed"):
             value, least = getattr(self, name), 0 if name == "seed" else 1
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} is {value!r}", hint=f"give a whole number, at least {least}")
-        if not 0 <= self.min_effect <= 1:
+        for name in ("select", "ignore"):
+            codes = getattr(self, name)
+            if isinstance(codes, str) or not all(isinstance(code, str) for code in codes):
+                raise ConfigError(f"{name} is {codes!r}", hint='give a tuple of rule codes, such as ("HUB", "IDX001")')
+        effect = self.min_effect
+        if isinstance(effect, bool) or not isinstance(effect, int | float) or not 0 <= effect <= 1:
             raise ConfigError(f"min_effect is {self.min_effect!r}", hint="give a number from 0 to 1")
 
     def rng(self, purpose: str) -> np.random.Generator:

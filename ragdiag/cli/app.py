@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ragdiag.cli.output import complain
+from ragdiag.cli.output import complain, open_closed_streams
 from ragdiag.errors import RagdiagError
 
 EXIT_USAGE = 2
@@ -94,6 +94,7 @@ def main(args: Sequence[str] | None = None) -> int:
         0 clean, 1 findings at or over ``--fail-on``, 2 usage or input error, 130 interrupted. What is
         none of these is a bug of ours and keeps its traceback.
     """
+    open_closed_streams()
     try:
         code = cli.main(list(args) if args is not None else None, prog_name="ragdiag", standalone_mode=False)
     except RagdiagError as error:

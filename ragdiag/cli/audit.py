@@ -59,7 +59,7 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     show_default=True,
     help="JSON follows the schema ragdiag.audit/1.",
 )
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there; - is stdout.")
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
 @click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Not these rules.")
 @click.option(
@@ -120,6 +120,8 @@ def audit(
     Defaults can be set in pyproject.toml, under [tool.ragdiag]. Exits with 0 when clean, 1 for findings at
     or over --fail-on, 2 when something given cannot be used.
     """  # noqa: D301  click's \b is the character
+    if output == Path("-"):
+        output = None
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (store, queries, query_vectors))

@@ -16,6 +16,13 @@ LOG_WIDTH = 80
 _WIDEST = 100
 
 
+def open_closed_streams() -> None:
+    """Send stdout or stderr nowhere when it was closed before we started, as by ``>&-``; Python has None there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for as long as we run
+
+
 def complain(message: str, *, kind: str = "error") -> None:
     """Print one line to stderr; it may quote foreign text, so it is cleaned."""
     encoding = sys.stderr.encoding or "utf-8"

@@ -104,12 +104,12 @@ class Page:
 
     def quote(self, text: str, *, indent: int) -> None:
         """Add the start of a foreign text, in quotation marks, on one line."""
-        safe = clean(text, encoding=self.encoding)
-        if not safe:
-            self.line(("(empty text)", "dim"), indent=indent)
-            return
-        short = shorten(safe, self.width - indent - 2, ellipsis=self.ellipsis)
-        self.line((f'"{short}"', "dim"), indent=indent)
+        short = self.cut(text, self.width - indent - 2)
+        self.line((f'"{short}"' if short else "(empty text)", "dim"), indent=indent)
+
+    def cut(self, text: str, cells: int) -> str:
+        """Return the start of a foreign text, clean and in at most `cells` columns."""
+        return shorten(clean(text, encoding=self.encoding), cells, ellipsis=self.ellipsis)
 
     def render(self, *, color: bool = False) -> str:
         """Return the page, without a newline at its end."""

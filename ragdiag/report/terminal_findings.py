@@ -10,6 +10,8 @@ from ragdiag.types import Measure, Severity
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 MOST_DOCUMENTS = 5
+# Ids are foreign and may be pages long; the JSON has them whole.
+_ID, _NOTE = 60, 120
 _TITLE_COLUMN = len("warning  ")
 
 
@@ -71,8 +73,8 @@ def _remedy(page: Page, finding: Finding) -> None:
 def _documents(page: Page, documents: tuple[DocumentNote, ...]) -> None:
     label = "Documents"
     for document in documents[:MOST_DOCUMENTS]:
-        note = f": {document.note}" if document.note else ""
-        page.field(label, (document.id, "bold"), note)
+        note = f": {page.cut(document.note, _NOTE)}" if document.note else ""
+        page.field(label, (page.cut(document.id, _ID), "bold"), note)
         label = ""
         if document.text is not None:
             page.quote(document.text, indent=14)

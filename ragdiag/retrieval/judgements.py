@@ -15,9 +15,10 @@ from ragdiag.errors import JudgementsError
 # Queries that were made of the stored texts, as `ragdiag queries` makes them.
 PSEUDO_KINDS = ("title", "first-sentence", "inverse-cloze")
 
-# Above it a number is no judgement: an id, a count or a score in the wrong column.
-_HIGHEST = 1000
-_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+# Gains are tabulated up to the largest grade; above it a number is an id or a score in the wrong column.
+LARGEST_GRADE = 1000
+GRADES = f"give grades up to {LARGEST_GRADE:,}, such as 1, 2, 3"
+_WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Judgements:
         Where they come from.
     query_ids, texts : tuple of str, length m
     relevant : tuple of mappings, length m
-        Document id to grade, of each query; grades of 0 or less are left out. Empty for a query
-        without judgements.
+        Document id to grade, of each query; grades of 0 or less are left out, the largest is 1,000. Empty for
+        a query without judgements.
     pseudo : str
         The kinds of pseudo-labelled queries among them (``"first-sentence, title"``); "" when people asked them all.
     contexts : tuple of tuples of str, length m, or empty
@@ -61,6 +62,11 @@ class Judgements:
         pseudo = f"pseudo-labelled queries ({self.pseudo}), not what users ask" if self.pseudo else ""
         return "; ".join(filter(None, (self.anchored, pseudo)))
 
+    def __post_init__(self) -> None:
+        largest = max((grade for graded in self.relevant for grade in graded.values()), default=0)
+        if largest > LARGEST_GRADE:
+            raise JudgementsError(f"{self.name} has the grade {largest}", hint=GRADES)
+
     def document_ids(self) -> set[str]:
         """Return all ids that are judged relevant to some query."""
         return {doc for graded in self.relevant for doc in graded}
@@ -68,6 +74,9 @@ class Judgements:
 
 def read_beir(path: str | os.PathLike[str]) -> Judgements:
     """Read a BEIR folder: ``queries.jsonl`` and ``qrels/*.tsv``.
+
+    Lines hold query-id, corpus-id, score between tabs, or TREC's query-id, iteration, corpus-id, score, between
+    tabs or blanks. Scores are whole numbers up to 1,000.
 
     ``qrels/test.tsv`` is taken when there are several files. Queries keep their order in the file,
     those without judgements included, so that rows of a vector file match. Queries whose ``metadata`` holds
@@ -113,7 +122,7 @@ def _pseudo(metadata: object) -> set[str]:
 
 
 def _qrels_file(folder: Path) -> Path:
-    files = sorted((folder / "qrels").glob("*.tsv"))
+    files = sorted(file for file in (folder / "qrels").glob("*.tsv") if file.is_file())  # reading a FIFO would hang
     if not files:
         raise JudgementsError(f"{folder} has no qrels/*.tsv", hint="add query-id, corpus-id, score per line")
     test = folder / "qrels" / "test.tsv"
@@ -131,36 +140,43 @@ def check_query(known: Mapping[str, str], id_: str | int, text: str, where: str)
         raise JudgementsError(f"{where}: query {id_} is there twice", hint="remove one")
 
 
-def _grade(value: object, where: str) -> int:
+def whole_grade(value: object, where: str) -> int:
     """Return a grade, a whole number up to 1,000, or raise a `JudgementsError`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
         raise JudgementsError(
             f"{where}: the grade {str(value)[:20]} is no whole number", hint="0 is not relevant, 1 or more is"
         )
-    if value > _HIGHEST:
-        raise JudgementsError(
-            f"{where}: the grade {str(value)[:20]} is over {_HIGHEST:,}", hint="is this column the grades?"
-        )
+    if value > LARGEST_GRADE:
+        raise JudgementsError(f"{where} has the grade {str(value)[:20]}", hint=GRADES)
     return int(value)
 
 
-def read_qrels(file: Path, texts: Mapping[str, str], *, blanks: bool = False) -> dict[str, dict[str, int]]:
-    """Return the graded documents of each query in `texts`; columns are set off by tabs, or by `blanks` too."""
+def read_qrels(file: Path, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return the graded documents of each query in `texts`."""
     graded: dict[str, dict[str, int]] = {query: {} for query in texts}
     for number, line in lines(file):
         # Not the csv module: ids may hold quotes, and it gives up on long lines.
-        row = line.split() if blanks and "\t" not in line else line.split("\t")
+        row = _columns(line)
         if not line.strip() or (number == 1 and _is_header(row)):
             continue
-        if len(row) not in (3, 4) or not _WHOLE.fullmatch(row[-1].strip()):
+        whole = _WHOLE.fullmatch(row[-1].strip())
+        if len(row) not in (3, 4) or whole is None:
             raise JudgementsError(
                 f"{file}, line {number} is not query-id, corpus-id, score",
                 hint="separate them by tabs, and give whole numbers as scores",
             )
-        query, document, grade = row[0], row[-2], _grade(int(row[-1]), f"{file}, line {number}")
+        query, document, grade = row[0], row[-2], whole_grade(int(whole[1]), f"{file}, line {number}")
         if query in graded and grade > 0:
             graded[query][document] = grade
     return graded
+
+
+def _columns(line: str) -> list[str]:
+    """Return the columns between tabs; without a tab, the four of TREC's qrels between blanks."""
+    if "\t" in line:
+        return line.split("\t")
+    blank = line.split()
+    return blank if len(blank) == 4 else [line]
 
 
 def _is_header(row: list[str]) -> bool:

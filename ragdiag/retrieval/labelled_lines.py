@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ragdiag.errors import JudgementsError
-from ragdiag.retrieval.judgements import Judgements, _grade, check_query, jsonl
+from ragdiag.retrieval.judgements import Judgements, check_query, jsonl, whole_grade
 
 # What Ragas writes before the contexts of a question that needs several.
 _HOP = re.compile(r"^<\d+-hop>\s*")
@@ -73,7 +73,7 @@ def _own(row: Row, where: str) -> Labels:
             f"{where} has no query and relevant", hint='write {"query": "…", "relevant": ["id"]} or {"id": grade}'
         )
     grades = relevant if isinstance(relevant, dict) else dict.fromkeys(_ids(relevant, where), 1)
-    graded = {id_: _grade(grade, where) for id_, grade in grades.items()}
+    graded = {id_: whole_grade(grade, where) for id_, grade in grades.items()}
     return text, {id_: grade for id_, grade in graded.items() if grade > 0}, ()
 
 

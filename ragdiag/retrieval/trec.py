@@ -44,7 +44,7 @@ def read_trec(folder: Path) -> Judgements:
     texts = _tagged(topics[0]) or _tabbed(topics[0])
     if not texts:
         raise JudgementsError(f"{topics[0]} is empty", hint="write the id of a query, a tab and its text per line")
-    graded = read_qrels(qrels[0], texts, blanks=True)
+    graded = read_qrels(qrels[0], texts)
     if not any(graded.values()):
         raise JudgementsError(f"{qrels[0]} judges no query of {topics[0].name}", hint="check the query ids")
     return Judgements(str(folder), tuple(texts), tuple(texts.values()), tuple(graded[query] for query in texts))

@@ -91,10 +91,16 @@ def existing_path(rest: str, *, folder: bool | None = False) -> str:
     folder : bool or None
         Whether it must be a folder (True), a file (False) or may be either (None).
     """
+    if not rest:
+        raise StoreNotFoundError("the store has no path", hint="write it after the colon, as in npy:./vectors.npy")
     path = os.path.expanduser(rest)
-    if not path or not os.path.exists(path):
+    if not os.path.exists(path):
         raise StoreNotFoundError(f"there is no {rest!r}", hint="check the path, relative to where you are")
     if folder is not None and os.path.isdir(path) != folder:
         found, wanted = ("a file", "a folder") if folder else ("a folder", "a file")
         raise StoreNotFoundError(f"{rest!r} is {found}", hint=f"give the path of {wanted}")
+    if not os.path.isdir(path) and not os.path.isfile(path):  # reading a pipe would wait for ever
+        raise StoreNotFoundError(
+            f"{rest!r} is no regular file", hint="a pipe or device cannot be read twice; write a file"
+        )
     return path

@@ -312,7 +312,12 @@ def test_a_tiny_store_is_audited_and_what_it_cannot_tell_is_undefined(n: int) ->
         ({"k": 0}, "k is 0: give a whole number, at least 1"),
         ({"seed": -1}, "seed is -1: give a whole number, at least 0"),
         ({"k": 2.5}, "k is 2.5: give a whole number, at least 1"),
+        ({"k": True}, "k is True: give a whole number, at least 1"),
+        ({"seed": False}, "seed is False: give a whole number, at least 0"),
+        ({"select": "HUB"}, 'select is \'HUB\': give a tuple of rule codes, such as ("HUB", "IDX001")'),
+        ({"ignore": (1,)}, 'ignore is (1,): give a tuple of rule codes, such as ("HUB", "IDX001")'),
         ({"min_effect": float("nan")}, "min_effect is nan: give a number from 0 to 1"),
+        ({"min_effect": "1"}, "min_effect is '1': give a number from 0 to 1"),
     ],
 )
 def test_a_plan_is_checked(options: dict[str, Any], message: str) -> None:
@@ -340,12 +345,21 @@ def test_one_purpose_of_chance_does_not_touch_another() -> None:
         (np.full((3, 24), np.nan), "the query vectors holds NaN or infinite values: embed those queries again"),
         (np.ones((0, 24)), "the query vectors holds no query: give one row per query"),
         (np.ones(24), r"the query vectors has shape \(24,\), not \(vectors, dimensions\): store one vector per row"),
+        (
+            np.ma.ones((3, 24)),
+            "the query vectors is a masked array: leave its masked rows out, or call its filled method",
+        ),
         ([["a"]], "the query vectors holds .* values, not numbers"),
     ],
 )
 def test_query_vectors_are_checked(vectors: Any, message: str) -> None:
     with pytest.raises(VectorsError, match=f"^{message}"):
         audit(world(50), query_vectors=vectors)
+
+
+def test_a_masked_array_is_no_store() -> None:
+    with pytest.raises(VectorsError, match=r"^array is a masked array: "):
+        audit(np.ma.masked_invalid(world(50)))
 
 
 LABELS = Judgements("labels", ("q0", "q1"), ("a", "b"), ({"0": 1}, {"1": 1}))

@@ -63,6 +63,19 @@ def refused(args: list[str], capsys: Capture) -> str:
 LABELLED = ["good.npy", "--queries", "beir", "--query-vectors", "queries.npy"]
 
 
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), (">&- 2>&-", 0), ("2>&-", 0)])
+def test_a_closed_stream_is_no_fault(closed: str, code: int) -> None:
+    command = f'"{sys.executable}" -m ragdiag audit good.npy {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_dash_is_stdout(capsys: Capture) -> None:
+    assert main(["audit", "good.npy", "--format", "json", "--output", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["store"]["name"] == "good.npy"
+    assert not Path("-").exists()
+
+
 def test_the_good_input_is_good(capsys: Capture) -> None:
     assert main(["audit", *LABELLED, "--format", "json"]) == 0
     out, err = capsys.readouterr()
@@ -80,6 +93,14 @@ def saved(name: str, array: object) -> Callable[[], None]:
 
 def text_file() -> None:
     Path("bad.npy").write_text("0.1 0.2 0.3\n" * 50, encoding="utf-8")
+
+
+def a_pipe() -> None:
+    os.mkfifo("bad.npy")
+
+
+def huge_grade() -> None:
+    Path("beir/qrels/test.tsv").write_text("q0\t0\t1000000000\n", encoding="utf-8")
 
 
 def truncated_npy() -> None:
@@ -110,6 +131,14 @@ UNREADABLE = "could not be read as a faiss index (truncated or corrupt): write i
 CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "missing path": (nothing, ["no.npy"], "there is no 'no.npy': check the path, "),
     "missing folder": (nothing, ["faiss:./no"], "there is no './no': check the path, "),
+    "no path": (nothing, ["faiss:"], "the store has no path: write it after the colon, as in npy:./vectors.npy"),
+    "pipe": (a_pipe, ["bad.npy"], "'bad.npy' is no regular file: a pipe or device cannot be read twice; "),
+    "pipe of queries": (a_pipe, ["good.npy", "--query-vectors", "bad.npy"], "'bad.npy' is no regular file: "),
+    "huge grade": (
+        huge_grade,
+        [*LABELLED],
+        "beir/qrels/test.tsv, line 1 has the grade 1000000000: give grades up to 1,000, such as 1, 2, 3",
+    ),
     "empty store": (
         saved("bad.npy", np.empty((0, DIM))),
         ["bad.npy"],

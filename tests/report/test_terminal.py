@@ -267,6 +267,13 @@ def test_nothing_foreign_reaches_the_terminal() -> None:
     assert "[bold red]x[/]" in text
 
 
+def test_an_id_of_pages_is_cut() -> None:
+    documents = (DocumentNote("x" * 5000, "text", "cosine 0.990 to " + "y" * 5000),)
+    lines = section(to_text(replace(FULL, findings=(replace(HUBS, documents=documents),))), "Findings")
+    assert sum(line.count("x") for line in lines) < 70
+    assert sum(line.count("y") for line in lines) < 130
+
+
 def test_color_adds_escapes_and_nothing_else() -> None:
     colored = to_text(FULL, color=True)
     assert "\x1b[1;31merror\x1b[0m" in colored

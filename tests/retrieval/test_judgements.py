@@ -7,6 +7,7 @@ import pytest
 
 from ragdiag import read_judgements
 from ragdiag.errors import JudgementsError
+from ragdiag.retrieval.judgements import Judgements
 
 QUERIES = '{"_id": "q1", "text": "how?"}\n{"_id": "q2", "text": "why?", "metadata": {}}\n{"_id": 3, "text": "who?"}\n'
 QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t2\nq1\td3\t0\nq2\td9\t-1\n3\td1\t1\nq7\td7\t1\n"
@@ -45,9 +46,21 @@ def test_a_beir_folder(folder: Path) -> None:
         QRELS + "\n\n",
         QRELS.rstrip("\n"),
         "q1\t0\td1\t1\nq1\t0\td2\t2\nq1\tQ0\td3\t0\n3\t0\td1\t1\n",  # TREC's four columns
+        "q1 0 d1 1\nq1  0 d2 2\nq1 Q0 d3 0\n3 0 d1 1\n",
+        QRELS.replace("\t1\n", "\t1.0\n").replace("\t2\n", "\t2.\n"),
         "query\titer\tdocument\trelevance\nq1\t0\td1\t1\nq1\t0\td2\t2\n3\t0\td1\t1\n",
     ],
-    ids=["no header", "crlf", "bom", "blank lines", "no newline", "trec", "trec with header"],
+    ids=[
+        "no header",
+        "crlf",
+        "bom",
+        "blank lines",
+        "no newline",
+        "trec",
+        "trec between blanks",
+        "whole floats",
+        "trec with header",
+    ],
 )
 def test_qrels_are_read_as_people_write_them(folder: Path, qrels: str) -> None:
     write(folder, None, qrels)
@@ -125,6 +138,7 @@ def test_bad_queries(folder: Path, queries: str | bytes, message: str) -> None:
 
 
 COLUMNS = "is not query-id, corpus-id, score: separate them by tabs, and give whole numbers as scores"
+GRADES = "give grades up to 1,000, such as 1, 2, 3"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +151,10 @@ COLUMNS = "is not query-id, corpus-id, score: separate them by tabs, and give wh
         ("q1,d1,1\n", f"{{file}}, line 1 {COLUMNS}"),
         ("q1\td1\n", f"{{file}}, line 1 {COLUMNS}"),
         ("q1\td1\t1.5\nq1\td2\t1\n", f"{{file}}, line 1 {COLUMNS}"),  # no header: it has a digit
+        ("q1\td1\t1\nq1\td2\t1.5\n", f"{{file}}, line 2 {COLUMNS}"),
+        ("q1 0 d1 1 x\n", f"{{file}}, line 1 {COLUMNS}"),
+        ("q1\td1\t1000\nq1\td2\t1001\n", f"{{file}}, line 2 has the grade 1001: {GRADES}"),
+        ("q1\td1\t1000000000.0\n", f"{{file}}, line 1 has the grade 1000000000: {GRADES}"),
         ("q1\td1\t1\nq1\td2\thigh\n", f"{{file}}, line 2 {COLUMNS}"),
         ("q1\td1\t1\nq1\td2\t\u00b2\n", f"{{file}}, line 2 {COLUMNS}"),
         ("q1\td1\t1\nq1\td2\t--1\n", f"{{file}}, line 2 {COLUMNS}"),
@@ -154,12 +172,10 @@ def test_bad_qrels(folder: Path, qrels: str | bytes, message: str) -> None:
     assert str(raised.value) == message
 
 
-def test_a_grade_that_is_none(folder: Path) -> None:
-    write(folder, None, "q1\td1\t1000\n")
-    assert read_judgements(folder).relevant[0] == {"d1": 1000}
-    write(folder, None, "q1\td1\t1\nq1\td2\t1001\n")
-    with pytest.raises(JudgementsError, match=r"test.tsv, line 2: the grade 1001 is over 1,000: is this column"):
-        read_judgements(folder)
+def test_a_grade_is_checked_wherever_it_comes_from() -> None:
+    assert Judgements("here", ("q1",), ("how?",), ({"d1": 1000},)).document_ids() == {"d1"}
+    with pytest.raises(JudgementsError, match=f"^here has the grade 1000000000: {GRADES}$"):
+        Judgements("here", ("q1",), ("how?",), ({"d1": 10**9},))
 
 
 def test_a_folder_without_judgements(folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_classic_topics(folder: Path) -> None:
         ("<top>\n<num> 1\n</top>", QRELS, "topics.tsv, line 1: query 1 has no text: remove or fill it"),
         (TOPICS, "q1 0 d1 1\nq1 d2 high\n", "qrels.txt, line 2 is not query-id, corpus-id, score"),
         (TOPICS, "q1 0 d1 1\nq1 0 d2 1 STANDARD\n", "qrels.txt, line 2 is not query-id, corpus-id, score"),
-        (TOPICS, "q1 0 d1 20240101\n", "qrels.txt, line 1: the grade 20240101 is over 1,000"),
+        (TOPICS, "q1 0 d1 20240101\n", "qrels.txt, line 1 has the grade 20240101"),
         (TOPICS, "", "qrels.txt judges no query of topics.tsv: check the query ids"),
     ],
 )
@@ -142,7 +142,7 @@ HOW = 'has no query and relevant: write {"query": "…", "relevant": ["id"]} or 
         ({"query": "x", "relevant": {"d": 0.5}}, ": the grade 0.5 is no whole number"),
         ({"query": "x", "relevant": {"d": float("nan")}}, ": the grade nan is no whole number"),
         ({"query": "x", "relevant": {"d": float("inf")}}, ": the grade inf is no whole number"),
-        ({"query": "x", "relevant": {"d": 1001}}, ": the grade 1001 is over 1,000: is this column the grades?"),
+        ({"query": "x", "relevant": {"d": 1001}}, " has the grade 1001: give grades up to 1,000, such as 1, 2, 3"),
         (["x"], " is no JSON object: write one object per line"),
     ],
 )
