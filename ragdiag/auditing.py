@@ -23,6 +23,7 @@ from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.significance import FEWEST
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
 from ragdiag.stores import open_store
@@ -124,6 +125,8 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
     judged = [i for i, grades in enumerate(relevant) if grades]
     kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
     note = "" if seen.lengths_vary else EQUAL_LENGTHS
+    if len(judged) < FEWEST:
+        note = f"fewer than {FEWEST} labelled queries give no interval and prove nothing"
     graded = [relevant[i] for i in judged]
     return compare_runs(
         kept,

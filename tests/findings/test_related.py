@@ -60,6 +60,8 @@ def test_ret002_cannot_tell_from_few_queries_or_shared_documents() -> None:
     few = judgements([{"d0": 1}] * 9)
     found = check("RET002", store(X), judgements=few, query_vectors=asked(X)[:9])
     assert found.skipped == {"RET002": "fewer than 10 labelled queries"}
+    assert found.comparison is not None
+    assert found.comparison.note == "fewer than 10 labelled queries give no interval and prove nothing"
     same = judgements([{"d0": 1}] * 40)
     found = check("RET002", store(X), judgements=same, query_vectors=np.tile(X[:1], (40, 1)))
     assert found.skipped == {"RET002": "dealt at random, the judgements score 1: chance and skill cannot be told apart"}
