@@ -9,7 +9,7 @@ from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
 from ragdiag.findings.words import at_least
 from ragdiag.numbers import percent, spoken
-from ragdiag.retrieval.comparison import HARDLY_ABOVE, HIGH_NULL, Comparison
+from ragdiag.retrieval.comparison import HARDLY_ABOVE, HIGH_NULL, STILL_POOR, Comparison
 from ragdiag.retrieval.significance import FEWEST
 from ragdiag.types import Severity
 
@@ -71,7 +71,8 @@ CHANCE_RULE = Rule(
 lists reach when each query is given the judgements of another one, drawn at random. What is found for one query
 is then judged by what another asked.
 
-Fires when the upper end of the mean's interval lies at most {HARDLY_ABOVE:.0%} of the way from the null to 1.
+Fires when the upper end of the mean's interval lies at most {HARDLY_ABOVE:.0%} of the way from the null to 1, or
+{STILL_POOR:.0%} when the interval holds the null, as that of few queries may.
 Cannot tell below {FEWEST} queries, nor where the null is over {HIGH_NULL}: queries that share their relevant documents,
 or a store of a few dozen documents.
 

@@ -13,6 +13,7 @@ from ragdiag.types import Float64, Measure
 EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
 SIGNIFICANT = 0.05  # p of a test, after correction
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
+STILL_POOR = 0.2
 HIGH_NULL = 0.1  # from which chance and skill cannot be told apart
 
 
@@ -171,7 +172,10 @@ class Comparison:
 
     @property
     def at_chance(self) -> bool | None:
-        """Whether the baseline's mean, by the upper end, goes at most a twentieth of the way from its null to 1.
+        """Whether the baseline's mean cannot be told from its null, or hardly.
+
+        That is, by the upper end, at most a twentieth of the way from the null to 1; or a fifth of it, when the
+        interval also holds the null, as that of few queries does.
 
         None when that cannot be told: without an interval or a null, and where chance itself scores over .1,
         as when the queries share their relevant documents or the store has few.
@@ -181,4 +185,6 @@ class Comparison:
         mean = self.runs[0].scores[self.metric].mean
         if mean.high is None or mean.null is None or mean.null > HIGH_NULL:
             return None
-        return mean.high <= mean.null + HARDLY_ABOVE * (1 - mean.null)
+        above = (mean.high - mean.null) / (1 - mean.null)
+        holds_null = mean.low is not None and mean.low <= mean.null
+        return above <= HARDLY_ABOVE or (holds_null and above <= STILL_POOR)

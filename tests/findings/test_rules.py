@@ -73,8 +73,8 @@ def test_findings_are_ordered_worst_first_then_broken_data_by_its_share() -> Non
 def test_a_proven_loss_comes_first_and_the_larger_share_before_the_smaller() -> None:
     X = healthy()
     X[:5], X[5:25] = np.nan, 0
-    labels = judgements([{str(i): 1} for i in range(30, 230)])
-    found = audit(X, judgements=labels, query_vectors=healthy(seed=1, n=200))
+    labels = judgements([{str(i): 1} for i in range(30, 80)])
+    found = audit(X, judgements=labels, query_vectors=healthy(seed=1, n=50))
     errors = [finding.code for finding in found.findings if finding.severity is Severity.ERROR]
     assert errors == ["RET002", "IDX002", "IDX001"]
 

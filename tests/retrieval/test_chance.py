@@ -82,6 +82,17 @@ def test_at_chance_is_a_twentieth_of_the_way(hit: float, null: float, at_chance:
     assert replace(compared, runs=(SimilarityScores("cosine", {"nDCG@10": dealt}),)).at_chance is at_chance
 
 
+@pytest.mark.parametrize(("hits", "at_chance"), [(1, True), (4, False), (20, False)])
+def test_few_queries_are_at_chance_when_their_interval_holds_the_null(hits: int, at_chance: bool) -> None:
+    lists = np.tile(np.arange(1, 11), (50, 1))
+    lists[:hits, 0] = 0
+    compared = compare_runs([run(lists)], [{0: 1}] * 50, rng=RNG(0), chance={"nDCG@10": 0.01})
+    mean = compared.runs[0].scores["nDCG@10"].mean
+    assert (mean.low or 0.0) <= 0.01 if at_chance else (mean.low or 0.0) > 0.01
+    assert (mean.high or 0.0) > 0.0595  # over a twentieth of the way in all three
+    assert compared.at_chance is at_chance
+
+
 def test_too_few_queries_have_no_interval_and_prove_nothing() -> None:
     first, second = np.full((9, 10), 5), np.full((9, 10), 5)
     second[:, 0] = 100 + np.arange(9)
