@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragdiag.auditing import audit
+    from ragdiag.comparing import compare
     from ragdiag.engine import LocalEngine
     from ragdiag.errors import RagdiagError
     from ragdiag.plan import Plan
@@ -31,6 +32,7 @@ _HOMES = {
     "Severity": "ragdiag.types",
     "VectorStore": "ragdiag.stores",
     "audit": "ragdiag.auditing",
+    "compare": "ragdiag.comparing",
     "open_store": "ragdiag.stores",
     "read_judgements": "ragdiag.retrieval.judgements",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "Severity",
     "VectorStore",
     "audit",
+    "compare",
     "open_store",
     "read_judgements",
 ]

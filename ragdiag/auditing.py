@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib import metadata
 from typing import Any
 
-import numpy as np
-
-from ragdiag.checks import as_vectors
 from ragdiag.engine import Engine, LocalEngine, Progress
-from ragdiag.errors import JudgementsError, StoreError, VectorsError
+from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.rules import check_rules, selected
 from ragdiag.geometry.portrait import portrait
 from ragdiag.observe import observe
 from ragdiag.plan import Plan
-from ragdiag.report.model import Report, RunInfo, Sampling
+from ragdiag.report.model import Report, Sampling
+from ragdiag.report.run import run_info
 from ragdiag.retrieval.compare import compare_runs
-from ragdiag.retrieval.comparison import Comparison
-from ragdiag.retrieval.embedders import Embedder, embed_queries, load_embedder
+from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
+from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
 from ragdiag.stores import open_store
-from ragdiag.types import Float32, StoreInfo
 
 
 def audit(
@@ -85,7 +81,7 @@ def audit(
         raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
     embedder = load_embedder(embeddings) if embeddings is not None else None
     labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
-    vectors = _query_vectors(labels, query_vectors, embedder, info)
+    vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
     seen, runs = observe(
         opened,
@@ -115,70 +111,32 @@ def audit(
             k=plan.k,
             seed=plan.seed,
         ),
-        run=_run_info(started, time.perf_counter() - clock),
-        notes=_notes(seen),
+        run=run_info(started, time.perf_counter() - clock),
+        notes=_notes(seen, labels),
     )
-
-
-def _query_vectors(labels: Judgements | None, given: Any, embedder: Embedder | None, info: StoreInfo) -> Float32 | None:
-    if given is None:
-        if labels is None:
-            return None
-        if embedder is None:
-            raise JudgementsError(
-                "queries need vectors", hint="add --query-vectors FILE.npy or --embeddings provider:model"
-            )
-        return embed_queries(embedder, labels.texts, dim=info.dim)
-    if isinstance(given, str | os.PathLike):
-        batches = [batch.vectors for batch in open_store(given).scan()]
-        what = str(given)
-        given = np.concatenate(batches) if batches else np.empty((0, info.dim))
-    else:
-        what = "the query vectors"
-    vectors = as_vectors(given, what=what, dim=info.dim)
-    if len(vectors) == 0:
-        raise VectorsError(f"{what} holds no query", hint="give one row per query")
-    if not np.isfinite(vectors).all():
-        raise VectorsError(f"{what} holds NaN or infinite values", hint="embed those queries again")
-    if labels is not None and len(vectors) != len(labels.query_ids):
-        raise VectorsError(
-            f"{what} has {len(vectors):,} rows for {len(labels.query_ids):,} queries of {labels.name}",
-            hint="give one row per line of queries.jsonl, in its order",
-        )
-    return vectors
 
 
 def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Comparison | None:
     relevant = seen.queries.relevant if seen.queries else None
     if relevant is None:
         return None
-    judged = [i for i, graded in enumerate(relevant) if graded]
+    judged = [i for i, grades in enumerate(relevant) if grades]
     kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
-    note = "" if seen.lengths_vary else "all vectors have one length, so that cosine, dot and L2 rank alike"
+    note = "" if seen.lengths_vary else EQUAL_LENGTHS
+    graded = [relevant[i] for i in judged]
     return compare_runs(
         kept,
-        [relevant[i] for i in judged],
-        rng=plan.rng("comparison"),
+        graded,
+        seed=plan.seed,
         min_effect=plan.min_effect,
         note=note,
     )
 
 
-def _notes(seen: Observed) -> tuple[str, ...]:
-    notes = []
+def _notes(seen: Observed, labels: Judgements | None) -> tuple[str, ...]:
+    notes = [labels.note] if labels is not None and labels.note else []
     if seen.info.metric is None:
         notes.append("the store does not say how it ranks; cosine was assumed")
     if not seen.lengths_vary:
-        notes.append("all vectors have one length, so that cosine, dot and L2 rank alike")
+        notes.append(EQUAL_LENGTHS)
     return tuple(notes)
-
-
-def _run_info(started: datetime, seconds: float) -> RunInfo:
-    packages = ("ragdiag", "numpy", "scipy", "faiss-cpu", "ir-measures", "langchain-core")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # run from a source tree
-            continue
-    return RunInfo(started.isoformat(timespec="seconds"), round(seconds, 3), platform.node(), versions)

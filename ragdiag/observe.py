@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ragdiag.engine import Engine, Progress, Step
-from ragdiag.errors import JudgementsError, StoreError
+from ragdiag.errors import StoreError
 from ragdiag.geometry.sensitivity import random_scalings
 from ragdiag.plan import Plan
 from ragdiag.retrieval.embedders import Embedder, embed_documents
 from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.metrics import DEPTH
+from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.similarities import L2, Cosine, Dot, for_metric
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.moments import DocumentMoments, Moments, MomentsStep
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import Documents, Observed, Queries, lengths_vary
-from ragdiag.statistics.sample import Sample, SampleStep
+from ragdiag.statistics.sample import Sample, SampleStep, draw
 from ragdiag.stores import VectorStore
 from ragdiag.types import Float32, IntArray, Similarity, StoreInfo
 from ragdiag.vectors import unit
 
-RUN_DEPTH = 100  # documents per query in a labelled run
 PROBES = 200  # documents searched under other similarities
 REEMBEDDED = 200  # texts embedded again to check the model
 
@@ -40,7 +41,7 @@ def observe(
 ) -> tuple[Observed, list[Neighbors]]:
     """Read everything the measures need; the second value is one run per similarity, the store's own first."""
     census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, progress)
-    relevant = _positions_of(judged, labels, store.info)
+    relevant = positions_of(judged, labels, store.info)
     runs, documents, queries = _second_pass(
         store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress
     )
@@ -49,33 +50,20 @@ def observe(
     return Observed(store.info, similarity, documents, queries, own, other, checked, plan.k), runs
 
 
-class _FindIds:
-    """Notes where the judged documents are, while the store is read."""
-
-    def __init__(self, wanted: set[str]) -> None:
-        self._wanted = wanted
-        self.positions: dict[str, int] = {}
-
-    def step(self, block: Any) -> None:
-        for i, id_ in enumerate(block.batch.ids):
-            if id_ in self._wanted:
-                self.positions[id_] = block.start + i
-
-
 def _first_pass(
     store: VectorStore, engine: Engine, plan: Plan, labels: Judgements | None, progress: Progress | None
 ) -> tuple[Census, DocumentMoments, Sample, Sample, dict[str, int]]:
     """Read the store once: census, moments, and the rows drawn."""
     n, dim = store.info.count, store.info.dim
     census, moments = CensusStep(dim), MomentsStep(dim)
-    drawn = SampleStep(_draw(n, plan.sample_documents, plan.rng("documents")), dim)
-    searched = SampleStep(_draw(n, plan.sample_queries, plan.rng("document queries")), dim)
-    find = _FindIds(labels.document_ids() if labels else set())
+    drawn = SampleStep(draw(n, plan.sample_documents, plan.rng("documents")), dim)
+    searched = SampleStep(draw(n, plan.sample_queries, plan.rng("document queries")), dim)
+    find = FindIds(labels.document_ids() if labels else set())
     read = engine.run(store, [census, moments, drawn, searched, find], stage="reading the store", progress=progress)
     if read < 2:
         raise StoreError(f"{store.info.name} gave {read} vectors", hint="was it emptied while it was read?")
     counted = census.result()
-    _refuse_duplicate_ids(counted.ids, store.info.name)
+    refuse_duplicate_ids(counted.ids, store.info.name)
     live = int(counted.live.sum())
     if live < 2:
         held = "no vector that is" if live == 0 else "one vector alone that is"
@@ -87,41 +75,6 @@ def _first_pass(
             hint="draw more of them with --sample-queries and --sample-documents",
         )
     return counted, moments.result(), first, second, find.positions
-
-
-def _draw(n: int, size: int, rng: np.random.Generator) -> IntArray:
-    return rng.permutation(n)[:size].astype(np.int64)
-
-
-def _refuse_duplicate_ids(ids: Sequence[str], name: str) -> None:
-    if len(set(ids)) == len(ids):
-        return
-    known: set[str] = set()
-    repeated = [id_ for id_ in ids if id_ in known or known.add(id_)]  # type: ignore[func-returns-value]
-    raise StoreError(
-        f"{name} has {len(repeated):,} repeated ids, such as {repeated[0]!r}",
-        hint="give every vector its own id",
-    )
-
-
-def _positions_of(
-    judged: Mapping[str, int], labels: Judgements | None, info: StoreInfo
-) -> tuple[Mapping[int, int], ...] | None:
-    """Translate judged ids to positions; documents that are not in the store get negative ones."""
-    if labels is None:
-        return None
-    asked = labels.document_ids()
-    if not asked:
-        raise JudgementsError(f"{labels.name} judges no document relevant", hint="give grades of 1 or more")
-    if not judged:
-        raise JudgementsError(
-            f"none of the {len(asked):,} judged ids, such as {min(asked)!r}, is in {info.name}",
-            hint="the judgements belong to another store, or to one that was ingested with other ids",
-        )
-    unknown = {id_: -2 - i for i, id_ in enumerate(sorted(asked - set(judged)))}
-    return tuple(
-        {judged.get(id_, unknown.get(id_, -1)): grade for id_, grade in graded.items()} for graded in labels.relevant
-    )
 
 
 def _second_pass(
@@ -152,7 +105,7 @@ def _second_pass(
     ]
     asked: list[NeighborSearch] = []
     if vectors is not None:
-        depth = RUN_DEPTH if relevant is not None else plan.k
+        depth = DEPTH if relevant is not None else plan.k
         others = [s for s in (Cosine(), Dot(), L2()) if s.name != base.name and vary and relevant is not None]
         asked = [search(s, vectors, max(depth, plan.k)) for s in (base, *others)]
     wanted = sorted({p for graded in relevant or () for p in graded if p >= 0})
@@ -189,7 +142,8 @@ def _queries(
     where = {int(position): row for row, position in enumerate(positives.positions)}
     pairs = [(query, where[p]) for query, graded in enumerate(relevant or ()) for p in sorted(graded) if p in where]
     rows = np.array([query for query, _ in pairs], dtype=np.int64)
-    directions = unit(positives.vectors)[[row for _, row in pairs]] if pairs else None
+    taken = np.array([row for _, row in pairs], dtype=np.int64)
+    directions = unit(positives.vectors)[taken] if pairs else None
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     return Queries(
         vectors=vectors,
@@ -199,6 +153,7 @@ def _queries(
         relevant=relevant,
         positives=directions,
         positive_rows=rows,
+        positive_positions=positives.positions[taken],
     )
 
 

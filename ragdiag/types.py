@@ -128,7 +128,7 @@ class Measure:
     n : int
         Documents, queries or pairs that the value rests on.
     undefined : str
-        The reason why `value` is None, else "".
+        The reason why `value`, or its interval, is None, else "".
 
     Examples
     --------

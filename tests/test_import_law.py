@@ -22,13 +22,14 @@ HOUSE = (
     ("report",),
     ("plan", "config"),
     ("observe",),
-    ("auditing",),
+    ("auditing", "comparing"),
     ("testing",),
     ("cli",),
     ("__main__",),
 )
 LINE = {name: i for i, names in enumerate(HOUSE) for name in names}
 HEAVY = {"faiss", "pyarrow", "langchain", "langchain_core", "langchain_community", "sentence_transformers", "torch"}
+HEAVY |= {"bm25s"}
 FILES = sorted((ROOT / "ragdiag").rglob("*.py"))
 
 

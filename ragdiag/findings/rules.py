@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ragdiag.errors import ConfigError
-from ragdiag.findings import contents, hubs, integrity, labelled, shape
+from ragdiag.findings import contents, hubs, integrity, labelled, related, shape
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding
 from ragdiag.findings.rule import NotApplicable, Rule
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (*integrity.RULES, *contents.RULES, *shape.RULES, *hubs.RULES, *labelled.RULES),
+        (*integrity.RULES, *contents.RULES, *shape.RULES, *hubs.RULES, *labelled.RULES, *related.RULES),
         key=lambda rule: rule.code,
     )
 )

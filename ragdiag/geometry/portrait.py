@@ -12,6 +12,7 @@ from ragdiag.geometry.anisotropy import mean_cosine, rogue_dimension
 from ragdiag.geometry.intervals import wilson
 from ragdiag.geometry.intrinsic import two_nn
 from ragdiag.geometry.populations import NULL_SEPARATION, populations
+from ragdiag.geometry.positives import misplaced
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
 from ragdiag.geometry.uniformity import alignment, cross_uniformity, uniformity
@@ -36,7 +37,7 @@ class Portrait:
         Keyed ``family.name``.
     marks : mapping of str to positions
         The documents behind a measure, among those sampled: ``"population.minor"``,
-        ``"texts.boilerplate"``, ``"outliers.far"``.
+        ``"texts.boilerplate"``, ``"outliers.far"``; ``"alignment.misplaced"`` among those judged.
     remaining_separation : float
         See `ragdiag.geometry.populations.Populations`.
     """
@@ -65,11 +66,13 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
     measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs.cosines.scores, rho)}
     measures |= _query_measures(seen, rng)
+    measures["alignment.misplaced"], lost = _misplaced(seen, X)
     measures["embedder.mismatch"] = _mismatch(seen)
     marks = {
         "population.minor": np.sort(docs.sample.positions[split.minor]) if split else docs.sample.positions[:0],
         "texts.boilerplate": np.sort(docs.sample.positions[is_furniture]),
         "outliers.far": np.sort(docs.queries.positions[is_far]),
+        "alignment.misplaced": lost,
     }
     return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION)
 
@@ -219,6 +222,15 @@ def _labelled(seen: Observed, queries: Queries) -> dict[str, Measure]:
         "hubness.query.bad_hub_share": _bad_hubs(seen, queries, queries.relevant),
         "norms.relevance_correlation": norms.rank_correlation(census.norms[live], is_relevant[live]),
     }
+
+
+def _misplaced(seen: Observed, X: Float32) -> tuple[Measure, IntArray]:
+    queries = seen.queries
+    if queries is None or queries.relevant is None or queries.positives is None:
+        why = NO_QUERIES if queries is None else NO_JUDGEMENTS
+        return Measure.missing(why, null=0.5), np.empty(0, dtype=np.int64)
+    found = misplaced(unit(queries.vectors), X, queries.positives, queries.positive_rows, queries.positive_positions)
+    return found.share, found.documents
 
 
 def _bad_hubs(seen: Observed, queries: Queries, relevant: tuple[Mapping[int, int], ...]) -> Measure:

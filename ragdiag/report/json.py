@@ -52,7 +52,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "store": _store(report.store),
         "measures": _measures(report.measures.items()),
         "findings": [_finding(finding) for finding in report.findings],
-        "comparison": None if report.comparison is None else _comparison(report.comparison),
+        "comparison": None if report.comparison is None else comparison_json(report.comparison),
         "sampling": {
             "documents": int(sampling.documents),
             "document_queries": int(sampling.document_queries),
@@ -145,22 +145,37 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as it stands in the JSON under ``comparison``."""
     return {
         "baseline": comparison.baseline,
         "metric": comparison.metric,
         "queries": int(comparison.queries),
+        "clusters": int(comparison.clusters),
+        "folds": int(comparison.folds),
         "resamples": int(comparison.resamples),
+        "seed": int(comparison.seed),
+        "paired": True,
+        "correction": "holm",
         "min_effect": _number(comparison.min_effect),
         "note": _text(comparison.note),
         "runs": [_run(run, comparison.metric) for run in comparison.runs],
         "winner": comparison.winner,
+        "chosen": None if comparison.chosen is None else _measure(comparison.chosen),
+        "lexical": None if comparison.lexical is None else _run(comparison.lexical, comparison.metric),
+        "smaller": [_run(run, comparison.metric) for run in comparison.smaller],
+        "refused": {_text(name): _text(reason) for name, reason in comparison.refused.items()},
     }
 
 
 def _run(run: SimilarityScores, metric: str) -> dict[str, Any]:
     metrics = {name: _paired(paired) for name, paired in run.scores.items()}
-    return {"similarity": run.similarity, **metrics[metric], "metrics": metrics}
+    shown: dict[str, Any] = {"similarity": run.similarity, **metrics[metric], "metrics": metrics}
+    if run.overlap is not None:
+        shown["overlap"] = _measure(run.overlap)
+    if run.bytes_per_vector is not None:
+        shown["bytes_per_vector"] = _number(run.bytes_per_vector)
+    return shown
 
 
 def _paired(paired: PairedScore) -> dict[str, Any]:
@@ -168,6 +183,7 @@ def _paired(paired: PairedScore) -> dict[str, Any]:
         "mean": _number(paired.mean.value),
         "mean_low": _number(paired.mean.low),
         "mean_high": _number(paired.mean.high),
+        "mean_null": _number(paired.mean.null),
         "delta": _number(paired.delta.value),
         "low": _number(paired.delta.low),
         "high": _number(paired.delta.high),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.numbers import count, counted
 from ragdiag.report.page import Page
+from ragdiag.report.terminal_comparison import comparison_section
 from ragdiag.report.terminal_findings import finding_block, finding_line
-from ragdiag.report.terminal_tables import comparison_table, measures_table
+from ragdiag.report.terminal_measures import measures_table
 from ragdiag.types import Severity, StoreInfo
 
 _MOST_STEPS = 3
@@ -49,7 +50,7 @@ def to_text(
         for finding in report.findings:
             finding_block(page, finding)
     if report.comparison is not None:
-        comparison_table(page, report.comparison, told=report.notes)
+        comparison_section(page, report.comparison, told=report.notes)
     if report.measures:
         measures_table(page, report.measures)
     _not_looked(page, report)

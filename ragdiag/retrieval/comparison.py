@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
-from ragdiag.types import Measure
+from ragdiag.errors import MissingExtraError
+from ragdiag.types import Float64, Measure
+
+EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
+SIGNIFICANT = 0.05  # p of a test, after correction
+HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
+HIGH_NULL = 0.1  # from which chance and skill cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,8 @@ class PairedScore:
     Attributes
     ----------
     mean : Measure
-        Mean over the queries with its bootstrap interval; no null.
+        Mean over the queries with its bootstrap interval; the null is the mean of the baseline's lists when
+        the judgements are dealt to the queries at random, None where that was not done.
     delta : Measure
         Mean paired difference to the baseline, interval by bootstrap over the same queries; null 0.
     p : float or None
@@ -29,10 +38,23 @@ class PairedScore:
 
 @dataclass(frozen=True)
 class SimilarityScores:
-    """All metrics of one similarity, keyed by ir-measures name (``"nDCG@10"``)."""
+    """One similarity.
+
+    Attributes
+    ----------
+    similarity : str
+    scores : mapping of str to PairedScore
+        By ir-measures name (``"nDCG@10"``).
+    overlap : Measure or None
+        Mean share of the baseline's top ten that it ranks in its own; None for the baseline.
+    bytes_per_vector : float or None
+        What a store needs for one of its documents; None where that was not asked.
+    """
 
     similarity: str
     scores: Mapping[str, PairedScore]
+    overlap: Measure | None = None
+    bytes_per_vector: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,7 @@ class Comparison:
     metric : str
         The metric that decides.
     runs : tuple of SimilarityScores
+        Each scored on queries that it was not fitted on.
     winner : str or None
         The similarity proven better than the baseline by at least `min_effect`; None: leave it alone.
     min_effect : float
@@ -54,8 +77,26 @@ class Comparison:
         Bootstrap samples, and sign flips of the randomisation test.
     queries : int
         Labelled queries scored.
+    clusters : int
+        Groups of them without a relevant document in common; they are resampled whole.
+    folds : int
+        Parts of the queries; what is fitted or chosen on the others is scored on each.
+    seed : int
+        Of folds and resampling.
+    chosen : Measure or None
+        Mean difference to the baseline when each fold is ranked by what was best on the other folds:
+        what choosing is worth on queries that did not choose. None where there was nothing to choose from.
+    lexical : SimilarityScores or None
+        BM25 on the stored texts, beside the vectors; it is no candidate.
+    smaller : tuple of SimilarityScores
+        Truncated and quantised vectors, for the frontier of quality against size; no candidates either.
+    refused : mapping of str to str
+        Similarities that could not be fitted, with the reason.
     note : str
         What else a reader has to know, such as that all vectors have unit length, so that all rank alike.
+    query_ids : tuple of str
+    per_query_scores : mapping of str to mapping of str to ndarray, shape (m,)
+        By similarity, then by metric.
     """
 
     baseline: str
@@ -65,4 +106,79 @@ class Comparison:
     min_effect: float
     resamples: int
     queries: int
+    clusters: int
+    folds: int
+    seed: int
+    chosen: Measure | None = None
+    lexical: SimilarityScores | None = None
+    smaller: tuple[SimilarityScores, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    query_ids: tuple[str, ...] = ()
+    per_query_scores: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def table(self) -> tuple[dict[str, Any], ...]:
+        """One row for each similarity and metric: means, differences, intervals, p."""
+        return tuple(
+            {
+                "similarity": run.similarity,
+                "metric": metric,
+                "mean": paired.mean.value,
+                "mean_low": paired.mean.low,
+                "mean_high": paired.mean.high,
+                "delta": paired.delta.value,
+                "low": paired.delta.low,
+                "high": paired.delta.high,
+                "p": paired.p,
+                "bytes_per_vector": run.bytes_per_vector,
+            }
+            for run in (*self.runs, *([self.lexical] if self.lexical else []), *self.smaller)
+            for metric, paired in run.scores.items()
+        )
+
+    def per_query(self, metric: str | None = None) -> dict[str, dict[str, float]]:
+        """Return the score of every query, by query id, then by similarity.
+
+        Parameters
+        ----------
+        metric : str, optional
+            By default the one that decides.
+        """
+        by_similarity = {name: scores[metric or self.metric] for name, scores in self.per_query_scores.items()}
+        return {
+            query: {name: float(scores[i]) for name, scores in by_similarity.items()}
+            for i, query in enumerate(self.query_ids)
+        }
+
+    def to_pandas(self) -> Any:
+        """Return `table` as a DataFrame; pandas has to be installed."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise MissingExtraError("pandas is not installed", hint="pip install pandas") from error
+        return pandas.DataFrame(list(self.table))
+
+    @property
+    def lexical_wins(self) -> PairedScore | None:
+        """BM25's score where it is proven better than the baseline and than the winner; else None."""
+        if self.lexical is None:
+            return None
+        words = self.lexical.scores[self.metric]
+        proven = (words.delta.low or 0.0) > 0 and (words.delta.value or 0.0) >= self.min_effect
+        best = max((run.scores[self.metric].mean.value or 0.0 for run in self.runs), default=0.0)
+        return words if proven and (words.p or 0.0) < SIGNIFICANT and (words.mean.value or 0.0) > best else None
+
+    @property
+    def at_chance(self) -> bool | None:
+        """Whether the baseline's mean, by the upper end, goes at most a twentieth of the way from its null to 1.
+
+        None when that cannot be told: without an interval or a null, and where chance itself scores over .1,
+        as when the queries share their relevant documents or the store has few.
+        """
+        if not self.runs:
+            return None
+        mean = self.runs[0].scores[self.metric].mean
+        if mean.high is None or mean.null is None or mean.null > HIGH_NULL:
+            return None
+        return mean.high <= mean.null + HARDLY_ABOVE * (1 - mean.null)

@@ -12,6 +12,9 @@ from typing import Any
 
 from ragdiag.errors import JudgementsError
 
+# Queries that were made of the stored texts, as `ragdiag queries` makes them.
+PSEUDO_KINDS = ("title", "first-sentence", "inverse-cloze")
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 
 
@@ -27,6 +30,8 @@ class Judgements:
     relevant : tuple of mappings, length m
         Document id to grade, of each query; grades of 0 or less are left out. Empty for a query
         without judgements.
+    pseudo : str
+        The kinds of pseudo-labelled queries among them (``"first-sentence, title"``); "" when people asked them all.
 
     Examples
     --------
@@ -39,6 +44,12 @@ class Judgements:
     query_ids: tuple[str, ...]
     texts: tuple[str, ...]
     relevant: tuple[Mapping[str, int], ...]
+    pseudo: str = ""
+
+    @property
+    def note(self) -> str:
+        """What every result of these queries has to say; "" when there is nothing."""
+        return f"pseudo-labelled queries ({self.pseudo}), not what users ask" if self.pseudo else ""
 
     def document_ids(self) -> set[str]:
         """Return all ids that are judged relevant to some query."""
@@ -49,7 +60,8 @@ def read_judgements(path: str | os.PathLike[str]) -> Judgements:
     """Read a BEIR folder: ``queries.jsonl`` and ``qrels/*.tsv``.
 
     ``qrels/test.tsv`` is taken when there are several files. Queries keep their order in the file,
-    those without judgements included, so that rows of a vector file match.
+    those without judgements included, so that rows of a vector file match. Queries whose ``metadata`` holds
+    ``pseudo`` were made of the stored texts.
 
     Raises
     ------
@@ -64,6 +76,7 @@ def read_judgements(path: str | os.PathLike[str]) -> Judgements:
     if not queries.is_file():
         raise JudgementsError(f"{folder} has no queries.jsonl", hint="a BEIR folder holds queries.jsonl and qrels/")
     texts: dict[str, str] = {}
+    pseudo: set[str] = set()
     for number, row in _jsonl(queries):
         id_, text = row.get("_id"), row.get("text")
         if not isinstance(id_, str | int) or not isinstance(text, str):
@@ -75,12 +88,21 @@ def read_judgements(path: str | os.PathLike[str]) -> Judgements:
         if str(id_) in texts:
             raise JudgementsError(f"{queries}, line {number}: query {id_} is there twice", hint="remove one")
         texts[str(id_)] = text
+        pseudo |= _pseudo(row.get("metadata"))
     if not texts:
         raise JudgementsError(f"{queries} is empty", hint='write one {"_id": "q1", "text": "…"} per line')
     graded = _read_qrels(_qrels_file(folder), texts)
     if not any(graded.values()):
         raise JudgementsError(f"{folder}/qrels judges no query of queries.jsonl", hint="check the query ids")
-    return Judgements(str(path), tuple(texts), tuple(texts.values()), tuple(graded[q] for q in texts))
+    relevant = tuple(graded[q] for q in texts)
+    return Judgements(str(path), tuple(texts), tuple(texts.values()), relevant, ", ".join(sorted(pseudo)))
+
+
+def _pseudo(metadata: object) -> set[str]:
+    kind = metadata.get("pseudo") if isinstance(metadata, dict) else None
+    if not kind:
+        return set()
+    return {kind if kind in PSEUDO_KINDS else "another kind"}
 
 
 def _qrels_file(folder: Path) -> Path:

@@ -7,7 +7,30 @@ from collections.abc import Mapping, Sequence
 import ir_measures
 import numpy as np
 
+from ragdiag.errors import ConfigError
 from ragdiag.types import Float64, IntArray
+
+DEPTH = 100  # documents per query in a labelled run
+
+
+def deepest(metrics: Sequence[str], n: int) -> int:
+    """Return how long lists have to be for these metrics, at least `DEPTH`, at most n documents.
+
+    Raises
+    ------
+    ConfigError
+        For a name that ir-measures does not know, or a cutoff beyond the n documents of the store.
+    """
+    depth = DEPTH
+    for name in metrics:
+        try:
+            cutoff = ir_measures.parse_measure(name).params.get("cutoff")
+        except (NameError, ValueError, SyntaxError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"unknown metric {name!r}", hint="such as nDCG@10, R@100, AP, RR@10, P@5") from error
+        if cutoff is not None and cutoff > n:
+            raise ConfigError(f"{name} looks at {cutoff} documents of a store of {n}", hint="lower the cutoff")
+        depth = max(depth, cutoff or 0)
+    return min(depth, n)
 
 
 def per_query(positions: IntArray, relevant: Sequence[Mapping[int, int]], metrics: Sequence[str]) -> dict[str, Float64]:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ragdiag.types import Float64, Measure
+from ragdiag.retrieval.clusters import in_order
+from ragdiag.types import Float64, IntArray, Measure
 
 RESAMPLES = 9999
+FEWEST = 10  # independent queries, or groups of them, below which resampling says nothing of others
 _CHUNK = 200
 
 
-def bootstrap_mean(values: Float64, rng: np.random.Generator, *, null: float | None = None) -> Measure:
+def bootstrap_mean(
+    values: Float64, rng: np.random.Generator, *, null: float | None = None, clusters: IntArray | None = None
+) -> Measure:
     """Return the mean over queries with its percentile bootstrap interval.
+
+    Clusters are resampled whole, and the mean of a resample is the sum of its scores over the number of its queries.
+    Without an interval, for the reason in `undefined`, when the clusters count for fewer than 10 of equal size:
+    (Σ n_c)²/Σ n_c² of them.
 
     Parameters
     ----------
     values : ndarray, shape (m,)
         One score per query; for a paired comparison, the differences.
+    clusters : ndarray of int64, shape (m,), optional
+        Which queries belong together, such as by `query_clusters`; by default each is alone.
 
     Examples
     --------
@@ -26,26 +38,44 @@ def bootstrap_mean(values: Float64, rng: np.random.Generator, *, null: float | N
     """
     m = len(values)
     mean = float(values.mean())
+    sums, sizes = _by_cluster(values, clusters)
+    n = len(sums)
+    if m**2 < FEWEST * float(np.sum(sizes**2)):
+        why = f"an interval needs {FEWEST} independent groups of queries; there are {n}, of unequal size"
+        if n < FEWEST:
+            why = why.removesuffix(", of unequal size")
+        return Measure(mean, None, None, null, m, undefined=why)
+    alike = bool(np.all(sizes == sizes[0]))
     means = np.empty(RESAMPLES)
     for start in range(0, RESAMPLES, _CHUNK):
         size = min(_CHUNK, RESAMPLES - start)
-        means[start : start + size] = values[rng.integers(0, m, size=(size, m))].mean(axis=1)
+        drawn = rng.integers(0, n, size=(size, n))
+        means[start : start + size] = sums[drawn].sum(axis=1) / (m if alike else sizes[drawn].sum(axis=1))
     low, high = np.quantile(means, [0.025, 0.975])
     return Measure(mean, float(low), float(high), null, m)
 
 
-def randomisation_test(differences: Float64, rng: np.random.Generator) -> float:
+def randomisation_test(differences: Float64, rng: np.random.Generator, *, clusters: IntArray | None = None) -> float:
     """Return the two-sided p of a paired randomisation test: the signs of the differences are exchangeable.
 
-    (1 + number of sign flips at least as extreme)/(1 + B), so that p ≥ 1/(B + 1).
+    (1 + number of sign flips at least as extreme)/(1 + B), so that p ≥ 1/(B + 1). The differences of one cluster
+    keep their signs to each other: with c clusters, p is hardly below 2/2ᶜ.
     Source: Smucker, Allan & Carterette 2007, doi:10.1145/1321440.1321528.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (m,)
+        Of the scores of each query.
+    clusters : ndarray of int64, shape (m,), optional
+        Which queries belong together; by default each is alone.
 
     Examples
     --------
     >>> randomisation_test(np.zeros(10), np.random.default_rng(0))
     1.0
     """
-    moved = differences[differences != 0]
+    sums, _ = _by_cluster(differences, clusters)
+    moved = sums[sums != 0]
     if len(moved) == 0:
         return 1.0
     observed = abs(float(moved.sum())) * (1 - 1e-12)
@@ -55,6 +85,18 @@ def randomisation_test(differences: Float64, rng: np.random.Generator) -> float:
         signs = rng.integers(0, 2, size=(size, len(moved)), dtype=np.int8) * 2 - 1
         extreme += int(np.sum(np.abs(signs @ moved) >= observed))
     return (1 + extreme) / (1 + RESAMPLES)
+
+
+def _by_cluster(values: Float64, clusters: IntArray | None) -> tuple[Float64, Float64]:
+    """Return the sum and the number of values of each cluster, in the order of their first members."""
+    if clusters is None:
+        return values, np.ones(len(values))
+    labels = in_order(clusters)
+    sizes = np.bincount(labels, minlength=1)
+    members = np.split(values[np.argsort(labels, kind="stable")], np.cumsum(sizes)[:-1])
+    # What cancels but for rounding is no difference, and must not become one by its sign.
+    sums = [total if abs(total := math.fsum(v)) > 1e-12 * math.fsum(abs(v)) else 0.0 for v in members]
+    return np.array(sums), sizes.astype(np.float64)
 
 
 def holm(p: list[float]) -> list[float]:

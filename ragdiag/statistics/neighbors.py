@@ -164,9 +164,7 @@ class NeighborSearch:
             exact[part] = np.einsum(
                 "ij,ij->i", queries[row[part]].astype(np.float64), documents[col[part]].astype(np.float64)
             )
-        mantissa, exponent = np.frexp(exact)
-        rounded: Float64 = np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
-        return rounded
+        return rounded(exact)
 
     def _merge(self, queries: IntArray, row: IntArray, positions: IntArray, scores: Float64) -> None:
         """Keep the k best of what was known and what was found; `row` indexes `queries`."""
@@ -174,7 +172,7 @@ class NeighborSearch:
         all_rows = np.concatenate([np.repeat(np.arange(len(queries)), k), row])
         all_scores = np.concatenate([self._scores[queries].ravel(), scores])
         all_positions = np.concatenate([self._positions[queries].ravel(), positions])
-        priority = _priority(queries[all_rows], all_positions, self._seed)
+        priority = pair_priority(queries[all_rows], all_positions, self._seed)
         order = np.lexsort((priority, -all_scores, all_rows))
         sorted_rows = all_rows[order]
         rank = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
@@ -192,7 +190,14 @@ class NeighborSearch:
         return Neighbors(self._similarity.name, self._positions.copy(), self._scores.copy())
 
 
-def _priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
+def rounded(scores: Float64) -> Float64:
+    """Return scores to a relative 2⁻⁴⁰, so that those which differ by rounding alone are equal."""
+    mantissa, exponent = np.frexp(scores)
+    equal: Float64 = np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
+    return equal
+
+
+def pair_priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
     """Return a fixed random 64-bit number per query and position."""
     with np.errstate(over="ignore"):
         stream = _mixed(queries.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1)))

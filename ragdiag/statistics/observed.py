@@ -65,8 +65,9 @@ class Queries:
         Position to grade, of each query; negative keys are relevant documents that are not in the store.
         None without judgements.
     positives : ndarray of float32, shape (pairs, d), or None
-        Directions of relevant documents in the store, with `positive_rows` the query of each.
-    positive_rows : ndarray of int64, shape (pairs,)
+        Directions of relevant documents in the store, with `positive_rows` the query of each and
+        `positive_positions` the document.
+    positive_rows, positive_positions : ndarray of int64, shape (pairs,)
     """
 
     vectors: Float32
@@ -76,6 +77,7 @@ class Queries:
     relevant: tuple[Mapping[int, int], ...] | None
     positives: Float32 | None
     positive_rows: IntArray
+    positive_positions: IntArray
 
 
 @dataclass(frozen=True)

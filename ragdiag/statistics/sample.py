@@ -31,6 +31,11 @@ class Sample:
         return len(self.positions)
 
 
+def draw(n: int, size: int, rng: np.random.Generator) -> IntArray:
+    """Return `size` different positions of n in random order, all of them when there are fewer."""
+    return rng.permutation(n)[:size].astype(np.int64)
+
+
 class SampleStep:
     """Picks rows block by block.
 

@@ -22,7 +22,9 @@ def python(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False, env=env)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["audit", "--help"], ["rule", "--help"], ["--version"], ["nope"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["audit", "--help"], ["queries", "--help"], ["rule", "--help"], ["--version"], ["nope"]]
+)
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
     script = (
         "import sys\nfrom ragdiag.cli import main\n"
@@ -57,15 +59,17 @@ def test_version(capsys: Capture) -> None:
 def test_help_lists_the_commands(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-4:] == [
+    assert out.splitlines()[-6:] == [
         "Commands:",
-        "  audit   Say what is wrong with a vector store.",
-        "  rule    Explain a rule, or list them all.",
-        "  stores  List what can be opened here.",
+        "  audit    Say what is wrong with a vector store.",
+        "  compare  Say which similarity a store should rank by.",
+        "  queries  Make queries of the stored texts, when you have none.",
+        "  rule     Explain a rule, or list them all.",
+        "  stores   List what can be opened here.",
     ]
 
 
-@pytest.mark.parametrize("command", ["audit", "rule", "stores"])
+@pytest.mark.parametrize("command", ["audit", "compare", "queries", "rule", "stores"])
 def test_help_fits_80_columns(command: str, capsys: Capture) -> None:
     assert main([command, "--help"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
@@ -84,7 +88,7 @@ def test_without_a_command_the_help_goes_to_stderr(capsys: Capture) -> None:
         (["audti"], "there is no command 'audti': did you mean 'audit'?"),
         (
             ["x\x1b[31m"],
-            "there is no command 'x\\x1b[31m': the commands are audit, rule, stores (see 'ragdiag --help')",
+            "there is no command 'x\\x1b[31m': the commands are audit, compare, queries, rule, stores (see 'ragdiag --help')",
         ),
         (["audit"], "missing argument 'STORE' (see 'ragdiag audit --help')"),
     ],

@@ -97,17 +97,18 @@ def test_a_finding_has_all_its_parts() -> None:
 def test_the_flat_fields_of_a_run_are_those_of_the_deciding_metric() -> None:
     comparison = to_dict(FULL)["comparison"]
     run = comparison["runs"][1]
-    assert {key: run[key] for key in list(run)[:8]} == {
+    assert {key: run[key] for key in list(run)[:9]} == {
         "similarity": "cosine",
         "mean": 0.655,
         "mean_low": 0.615,
         "mean_high": 0.695,
+        "mean_null": 0.008,
         "delta": 0.043,
         "low": 0.023,
         "high": 0.063,
         "p": 0.0012,
     }
-    assert run["metrics"]["nDCG@10"] == {key: run[key] for key in list(run)[1:8]}
+    assert run["metrics"]["nDCG@10"] == {key: run[key] for key in list(run)[1:9]}
     assert run["metrics"]["R@10"]["mean"] == 0.71
     assert comparison["winner"] == "cosine"
     assert comparison["runs"][0]["p"] is None

@@ -80,6 +80,20 @@ def test_test_is_the_split_that_counts(folder: Path) -> None:
     assert str(raised.value) == f"{folder}/qrels holds dev.tsv, train.tsv: keep one of them, or name it test.tsv"
 
 
+def test_queries_that_were_made_of_texts_say_so(folder: Path) -> None:
+    assert (read_judgements(folder).pseudo, read_judgements(folder).note) == ("", "")
+
+    def pseudo(*metadata: object) -> str:
+        rows = [{"_id": f"q{i}", "text": "how?", "metadata": given} for i, given in enumerate(metadata, start=1)]
+        write(folder, "".join(json.dumps(row) + "\n" for row in rows), None)
+        return read_judgements(folder).pseudo
+
+    assert pseudo({"pseudo": "title"}, {"pseudo": "first-sentence"}, {}) == "first-sentence, title"
+    assert read_judgements(folder).note == ("pseudo-labelled queries (first-sentence, title), not what users ask")
+    assert pseudo({"pseudo": "\x1b[31m"}, {"pseudo": ["x"]}) == "another kind"
+    assert pseudo({"pseudo": ""}, {"pseudo": None}, {"pseudo": False}, [], "pseudo", None) == ""
+
+
 NO_JSON = "write one object per line"
 A_QUERY = 'write {"_id": "q1", "text": "…"}'
 

@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Whole(click.IntRange):
+    """A whole number, called so in messages."""
+
+    name = "whole number"
+
+
+def share(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse NaN, which passes every range."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number from 0 to 1.", ctx, param)
+    return value
+
+
+QUERY_VECTORS = click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
+EMBEDDINGS = click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
+SAMPLE_DOCUMENTS = click.option(
+    "--sample-documents",
+    metavar="N",
+    type=Whole(min=1),
+    default=10_000,
+    show_default=True,
+    help="Documents drawn for statistics of rows and pairs.",
+)
+FIT_DOCUMENTS = click.option(
+    "--sample-documents",
+    metavar="N",
+    type=Whole(min=1),
+    default=10_000,
+    show_default=True,
+    help="Documents drawn to fit similarities on. All are searched.",
+)
+SEED = click.option(
+    "--seed", metavar="N", type=Whole(min=0), default=0, show_default=True, help="The same seed, the same report."
+)
+MIN_EFFECT = click.option(
+    "--min-effect",
+    metavar="X",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    callback=share,
+    help="Smallest gain in nDCG@10 that counts.",
+)
+WIDTH = click.option(
+    "--width",
+    metavar="N",
+    type=Whole(min=40),
+    help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
+)

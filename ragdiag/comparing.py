@@ -1,0 +1,200 @@
+"""The labelled comparison: which similarity should this store rank by?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ragdiag.engine import Engine, LocalEngine, Progress, Step
+from ragdiag.errors import JudgementsError, SimilarityError, StoreError
+from ragdiag.plan import Plan
+from ragdiag.retrieval.candidates import candidates, smaller
+from ragdiag.retrieval.clusters import query_clusters
+from ragdiag.retrieval.compare import METRICS, compare_runs
+from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
+from ragdiag.retrieval.crossfit import CrossFit, crossfit, fixed
+from ragdiag.retrieval.embedders import Embedder, load_embedder
+from ragdiag.retrieval.folds import FOLDS, query_folds
+from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.lexical import LexicalSearch
+from ragdiag.retrieval.metrics import deepest
+from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
+from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.similarities import Pipeline, Training, for_metric, parse
+from ragdiag.statistics.census import CensusStep
+from ragdiag.statistics.observed import lengths_vary
+from ragdiag.statistics.sample import SampleStep, draw
+from ragdiag.stores import VectorStore, open_store
+from ragdiag.types import Float32, IntArray
+
+FEWEST_QUERIES = 10  # labelled ones: fewer prove nothing, whatever they say
+
+
+def compare(
+    store: Any,
+    judgements: str | os.PathLike[str] | Judgements,
+    *,
+    similarities: Sequence[str] | None = None,
+    metrics: Sequence[str] = METRICS,
+    query_vectors: Any = None,
+    embeddings: str | Embedder | None = None,
+    lexical: bool = True,
+    frontier: bool = False,
+    plan: Plan | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Say which similarity a store should rank by, on the vectors that are in it.
+
+    Every similarity is scored on queries that it was not fitted on, all documents are searched exactly,
+    and the differences to the store's own similarity are tested in pairs.
+
+    Parameters
+    ----------
+    store : str, path or object
+        A URI or a live store; see `ragdiag.open_store`.
+    judgements : path or Judgements
+        Labelled queries.
+    similarities : sequence of str, optional
+        Names such as ``"query-centred | whitened(gamma=0.5)"``. By default the remedies that real stores
+        profit from.
+    metrics : sequence of str
+        By ir-measures names; the first one decides.
+    query_vectors : path or array, shape (m, d), optional
+    embeddings : str or Embeddings, optional
+        One of the two gives the vectors of the queries.
+    lexical : bool
+        Whether BM25 on the stored texts stands beside the vectors.
+    frontier : bool
+        Whether truncated and quantised vectors are scored too.
+    plan : Plan, optional
+        Of it: `sample_documents` (similarities are fitted on that many), `seed`, `min_effect`.
+    engine : Engine, optional
+    progress : callable, optional
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    RagdiagError
+        When the input cannot be used.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((300, 16)).astype(np.float32)
+    >>> asked = X[:60] + rng.standard_normal((60, 16)).astype(np.float32) / 2
+    >>> ids = tuple(map(str, range(60)))
+    >>> labels = Judgements("toy", ids, ids, tuple({i: 1} for i in ids))
+    >>> compare(X, labels, query_vectors=asked, similarities=["abtt(d=3)"]).winner is None
+    True
+    """
+    plan, engine = plan or Plan(), engine or LocalEngine()
+    pipelines = [parse(name) for name in similarities] if similarities is not None else None
+    opened = open_store(store)
+    info = opened.info
+    depth = deepest(metrics, info.count)
+    labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
+    embedder = load_embedder(embeddings) if embeddings is not None else None
+    queries = query_vectors_of(labels, query_vectors, embedder, info)
+    assert queries is not None  # judgements were given
+
+    judged = np.array([i for i, graded in enumerate(labels.relevant) if graded], dtype=np.int64)
+    words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
+    # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
+    use_words = lexical and info.has_texts and not labels.pseudo
+    training, relevant, vary = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
+    kept = [relevant[i] for i in judged]
+    _refuse_few(labels, kept)
+    folds = query_folds(query_clusters(kept), FOLDS, np.random.default_rng([plan.seed, 0]))
+
+    base = for_metric(info.metric)
+    given = candidates(base.name, lengths_vary=vary) if pipelines is None else pipelines
+    wanted = {p.name: p for p in given if p.name != base.name}
+    packed = {p.name: p for p in (smaller(info.dim) if frontier else ()) if p.name not in wanted}
+    fits, refused = _fitted({**wanted, **packed}, training, queries, judged, folds, depth)
+    if pipelines is not None and wanted and not set(wanted) & set(fits):
+        name, why = next(iter(refused.items()))
+        raise SimilarityError(f"{name} cannot be compared", hint=why)
+    own = fixed(base, queries[judged], depth, plan.seed % 2**64)
+    steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
+    engine.run(opened, steps, stage="searching", progress=progress)
+    return compare_runs(
+        [own.run(), *(fits[name].run() for name in wanted if name in fits)],
+        kept,
+        seed=plan.seed,
+        lexical=words.result(progress) if use_words else None,
+        smaller={n: (fits[n].run(), _bytes(p, training, info.dim)) for n, p in packed.items() if n in fits},
+        folds=folds,
+        min_effect=plan.min_effect,
+        metrics=metrics,
+        note="; ".join(filter(None, ("" if vary else EQUAL_LENGTHS, labels.note))),
+        refused=refused,
+        query_ids=[labels.query_ids[i] for i in judged],
+    )
+
+
+def _learn(
+    store: VectorStore,
+    labels: Judgements,
+    queries: Float32,
+    plan: Plan,
+    engine: Engine,
+    progress: Progress | None,
+    beside: Sequence[Step],
+) -> tuple[Training, tuple[Mapping[int, int], ...], bool]:
+    """Read the store once: what similarities are fitted on, and where the judged documents are."""
+    info = store.info
+    drawn = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
+    find, census = FindIds(labels.document_ids()), CensusStep(info.dim)
+    engine.run(store, [drawn, find, census, *beside], stage="reading the store", progress=progress)
+    counted, sample = census.result(), drawn.result()
+    refuse_duplicate_ids(counted.ids, info.name)
+    if len(sample) < 2:
+        raise StoreError(
+            f"{info.name} holds fewer than two vectors that are finite and not zero", hint="embed the documents again"
+        )
+    relevant = positions_of(find.positions, labels, info)
+    assert relevant is not None
+    training = Training(sample.vectors, queries[queries.any(axis=1)], plan.seed % 2**63)
+    return training, relevant, lengths_vary(counted.norms[counted.live])
+
+
+def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> None:
+    if len(relevant) < FEWEST_QUERIES:
+        have = "one labelled query" if len(relevant) == 1 else f"{len(relevant)} labelled queries"
+        raise JudgementsError(
+            f"{labels.name} has {have}", hint=f"label at least {FEWEST_QUERIES}, better 100: fewer prove nothing"
+        )
+    clusters = len(np.unique(query_clusters(relevant)))
+    if clusters < FEWEST_QUERIES:
+        raise JudgementsError(
+            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents: {clusters} groups",
+            hint=f"label queries about at least {FEWEST_QUERIES} different documents",
+        )
+
+
+def _fitted(
+    pipelines: Mapping[str, Pipeline],
+    training: Training,
+    queries: Float32,
+    judged: IntArray,
+    folds: IntArray,
+    depth: int,
+) -> tuple[dict[str, CrossFit], dict[str, str]]:
+    fits, refused = {}, {}
+    for name, pipeline in pipelines.items():
+        try:
+            fits[name] = crossfit(pipeline, training, queries, judged, folds, depth)
+        except SimilarityError as error:
+            refused[name] = str(error)
+    return fits, refused
+
+
+def _bytes(pipeline: Pipeline, training: Training, dim: int) -> float:
+    return pipeline.fit(training).bytes_per_vector(dim)
