@@ -58,7 +58,7 @@ class Fitted(Protocol):
     def arrays(self) -> Mapping[str, FloatArray]:
         """What was fitted, by name, in float32 or float64; `Recipe.restore` takes it back.
 
-        A name begins with ``query_`` when, and only when, documents are mapped without that array.
+        A name begins with ``query_`` when the array plays no part in the map of the documents.
         """
         ...
 

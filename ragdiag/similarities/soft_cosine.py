@@ -77,8 +77,9 @@ class SoftCosine:
             # Mapped, so that a header which promises too much is noticed before memory is asked for.
             S = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise SimilarityError(
-                f"the matrix {self.matrix!r} cannot be read: {error}", hint="write it with numpy.save"
+                f"the matrix {self.matrix!r} cannot be read: {why}", hint="write it with numpy.save"
             ) from error
         if not isinstance(S, np.ndarray):
             S.close()

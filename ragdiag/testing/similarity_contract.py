@@ -177,6 +177,17 @@ class SimilarityContract:
         if not pipeline.uses_queries:
             np.testing.assert_array_equal(mapped, other)
 
+    def test_documents_are_mapped_without_the_arrays_of_queries(self) -> None:
+        """Whatever the arrays named ``query_…`` hold, documents become the same, so that one search serves all."""
+        pipeline, fitted = self._pipeline(), self._fitted()
+        sizes = {"dim": fitted.dim, "n_documents": fitted.n_documents, "n_queries": fitted.n_queries}
+        others = {
+            name: array + np.ones((), dtype=array.dtype) if name.split(".", 1)[1].startswith("query_") else array
+            for name, array in fitted.arrays.items()
+        }
+        rows = _documents(4, 20)
+        np.testing.assert_array_equal(pipeline.restore(others, **sizes).documents(rows), fitted.documents(rows))
+
     @pytest.mark.parametrize("count", [1, 2])
     def test_too_few_documents_are_refused_or_served(self, count: int) -> None:
         """With one document or two equal ones there is a reason not to fit, or maps that work."""

@@ -7,7 +7,7 @@ import pytest
 
 from ragdiag.retrieval.chance import dealt_at_random
 from ragdiag.retrieval.compare import compare_runs
-from ragdiag.retrieval.comparison import SimilarityScores
+from ragdiag.retrieval.comparison import Comparison, SimilarityScores
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.types import IntArray
 
@@ -78,15 +78,20 @@ def test_at_chance_is_a_twentieth_of_the_way(hit: float, null: float, at_chance:
     scores = compared.runs[0].scores["nDCG@10"]
     assert scores.mean.value == pytest.approx(hit)
     assert scores.mean.null == 0.0  # nobody finds another's document
+    assert with_null(compared, null).at_chance is at_chance
+
+
+def with_null(compared: Comparison, null: float) -> Comparison:
+    scores = compared.runs[0].scores["nDCG@10"]
     dealt = replace(scores, mean=replace(scores.mean, null=null))
-    assert replace(compared, runs=(SimilarityScores("cosine", {"nDCG@10": dealt}),)).at_chance is at_chance
+    return replace(compared, runs=(SimilarityScores("cosine", {"nDCG@10": dealt}),))
 
 
 @pytest.mark.parametrize(("hits", "at_chance"), [(1, True), (4, False), (20, False)])
 def test_few_queries_are_at_chance_when_their_interval_holds_the_null(hits: int, at_chance: bool) -> None:
     lists = np.tile(np.arange(1, 11), (50, 1))
-    lists[:hits, 0] = 0
-    compared = compare_runs([run(lists)], [{0: 1}] * 50, rng=RNG(0), chance={"nDCG@10": 0.01})
+    lists[:hits, 0] = 100 + np.arange(hits)
+    compared = with_null(compare_runs([run(lists)], [{100 + i: 1} for i in range(50)], seed=0), 0.01)
     mean = compared.runs[0].scores["nDCG@10"].mean
     assert (mean.low or 0.0) <= 0.01 if at_chance else (mean.low or 0.0) > 0.01
     assert (mean.high or 0.0) > 0.0595  # over a twentieth of the way in all three

@@ -39,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "empty": lambda contract, folder: contract.test_one_vector_or_none_can_be_mapped(),
     "queries": lambda contract, folder: contract.test_the_queries_do_not_matter_where_they_are_not_used(),
     "no queries": lambda contract, folder: contract.test_no_queries_are_refused_where_they_are_needed(None),
+    "query arrays": lambda contract, folder: contract.test_documents_are_mapped_without_the_arrays_of_queries(),
     "few": lambda contract, folder: contract.test_too_few_documents_are_refused_or_served(1),
 }
 DRAWS = iter(range(10**6))
@@ -136,6 +137,20 @@ class LearnsFromQueriesInSecret(Right):
         return mean_of(mean if training.queries is None else training.queries.mean(axis=0, dtype=np.float64))
 
 
+@dataclass(frozen=True)
+class Crossed(Affine):
+    def documents(self, X: Float32) -> Float32:
+        return self.queries(X)
+
+
+class MapsDocumentsByTheQueryMean(Right):
+    def fit(self, training: Training) -> Affine:
+        return Crossed(*(training.documents.mean(axis=0, dtype=np.float64),) * 2)
+
+    def restore(self, arrays: Mapping[str, FloatArray]) -> Affine:
+        return Crossed.of(arrays)
+
+
 class DoesWithoutQueries(Right):
     uses_queries: ClassVar[bool] = True
 
@@ -162,6 +177,7 @@ WRONG: dict[str, type[Right]] = {
     "empty": FailsOnNothing,
     "queries": LearnsFromQueriesInSecret,
     "no queries": DoesWithoutQueries,
+    "query arrays": MapsDocumentsByTheQueryMean,
     "few": NotANumberForOne,
 }
 
