@@ -76,8 +76,8 @@ def explain(
 
     \b
     Examples
-      ragdiag explain faiss:./my_index "how do I reset it?" --embeddings openai:text-embedding-3-small
-      ragdiag explain ./vectors.npy "how do I reset it?" --query-vector ./query.npy -s "abtt(d=2)"
+      ragdiag explain faiss:./my_index "how to reset it?" --embeddings openai:X
+      ragdiag explain ./vectors.npy "how to reset it?" --query-vector ./q.npy
     """  # noqa: D301  click's \b is the character
     if output is not None:
         check_writable(output)

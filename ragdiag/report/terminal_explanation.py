@@ -11,12 +11,13 @@ from ragdiag.report.reasons import reasons
 
 SCORES = {"cosine": "cosine", "dot": "product", "l2": "L2²"}
 MEANINGS = {
-    "cosine": "cosine, more is nearer",
+    "cosine": "more is nearer",
     "dot": "inner product, more is nearer",
     "l2": "squared L2 distance, less is nearer",
 }
 _WIDEST = 8  # of a column; a longer name gets a letter and a line of its own
 _WORDS = 4
+_VISIBLE = 0.005  # a difference of lengths that two decimals show
 
 
 def to_text(explanation: Explanation, *, width: int = 80, color: bool = False, encoding: str = "utf-8") -> str:
@@ -63,8 +64,9 @@ def _table(page: Page, explanation: Explanation) -> None:
         for i, name in enumerate(explanation.others)
     }
     score = SCORES[explanation.similarity]
-    header = ("", score, "ahead", *names.values(), "lists", "length")
-    rows = [_cells(hit, explanation) for hit in explanation.hits]
+    lengths = any(abs(hit.relative_length - 1) >= _VISIBLE for hit in explanation.hits)
+    header = ("", score, "ahead", *names.values(), "lists", *(["length"] if lengths else []))
+    rows = [_cells(hit, explanation)[: len(header)] for hit in explanation.hits]
     widths = [max(cell_len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     sizes = [-width for width in widths]
     page.row([((text, "dim"), size) for text, size in zip(header, sizes, strict=True)])
@@ -79,8 +81,8 @@ def _table(page: Page, explanation: Explanation) -> None:
     page.line(
         (
             f"ahead: of the next document; {ranks}lists: of how many of {counted(explanation.sampled, 'document')}"
-            f" it is among the {explanation.k} nearest, an even share is {number(even * explanation.sampled)};"
-            " length: to the median.",
+            f" it is among the {explanation.k} nearest, an even share is {number(even * explanation.sampled)}"
+            f"{'; length: to the median' if lengths else ''}.",
             "dim",
         ),
         indent=2,

@@ -168,6 +168,8 @@ def test_long_vectors_count_where_they_count() -> None:
     found = explain(store(X, Metric.DOT), "q", query_vector=q, k=3)
     assert found.hits[0].id == "d3"
     assert found.hits[0].relative_length == pytest.approx(4, rel=0.2)
+    assert "  lists  length\n" in to_text(found)
+    assert f"{found.hits[0].relative_length:.2f}×" in to_text(found)
     assert any(reason.startswith("Hit 1 has an unusual length (hit 1: ") for reason in reasons(found))
     assert not any("unusual length" in reason for reason in reasons(explain(store(X), "q", query_vector=q)))
 

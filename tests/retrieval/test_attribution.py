@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ragdiag import read_judgements
 from ragdiag.geometry.duplicates import near_cosine
 from ragdiag.retrieval.attribution import Labelled, attribute
+from ragdiag.retrieval.bad_hubs import bad_hubs
 from ragdiag.retrieval.causes import Found, cause_of
 from ragdiag.retrieval.losses import Cause, Losses
 from ragdiag.retrieval.metrics import per_query
@@ -110,6 +111,27 @@ def test_hubs_by_hand() -> None:
     # Sixty questions about one passage are one observation, and that makes no hub.
     together = labelled(*({1 + i: 1} for i in range(m)), clusters=np.zeros(m, dtype=np.int64))
     assert attribute(Found(lists), together, usable(n), metric="nDCG@2").hubs == ()
+
+
+def test_lists_by_chance_have_no_hubs() -> None:
+    # A large store and few queries: a handful of hits is over five times the even share, and is chance.
+    rng = np.random.default_rng(0)
+    called = 0
+    for _ in range(200):
+        lists = np.stack([rng.choice(2000, 10, replace=False) for _ in range(80)])
+        relevant = [{int(p): 1} for p in rng.integers(0, 2000, 80)]
+        called += bool(bad_hubs(lists, relevant, rng.integers(0, 40, 80), 2000))
+    assert called <= 10  # one in twenty, at the level of .05
+
+
+def test_questions_about_one_passage_make_no_hub() -> None:
+    # Forty passages, ten questions each; all ten list the same ten neighbours, drawn at random.
+    rng = np.random.default_rng(1)
+    clusters = np.repeat(np.arange(40), 10)
+    for _ in range(50):
+        own = np.stack([40 + rng.choice(2000, 10, replace=False) for _ in range(40)])
+        relevant: list[Mapping[int, int]] = [{int(c): 1} for c in clusters]
+        assert bad_hubs(own[clusters], relevant, clusters, 2040) == ()
 
 
 def test_the_loss_of_one_query_by_hand() -> None:
