@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ragdiag.comparing import EQUAL_LENGTHS
 from ragdiag.engine import Block, LocalEngine, Progress
 from ragdiag.errors import ConfigError, JudgementsError, StoreError
 from ragdiag.findings.hubs import BY_CHANCE, CAPTURED, TIMES
@@ -17,6 +16,7 @@ from ragdiag.geometry.intervals import wilson
 from ragdiag.geometry.portrait import kth_distance
 from ragdiag.plan import Plan
 from ragdiag.report.explanation import Explanation, Hit, LexicalBest, QueryFacts
+from ragdiag.retrieval.comparison import EQUAL_LENGTHS
 from ragdiag.retrieval.embedders import Embedder
 from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.near_duplicates import near_duplicate_groups

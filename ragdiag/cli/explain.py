@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ragdiag.cli.options import EMBEDDINGS, SEED, WIDTH, Whole
 from ragdiag.cli.output import (
     LOG_WIDTH,
     check_writable,
@@ -18,12 +19,13 @@ from ragdiag.cli.output import (
     stdout_width,
     write_atomically,
 )
+from ragdiag.config import FORMATS
 
 
 @click.command()
 @click.argument("store")
 @click.argument("query")
-@click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
+@EMBEDDINGS
 @click.option("--query-vector", metavar="FILE", help="Instead: the vector of the query, a .npy file of one row.")
 @click.option(
     "-s",
@@ -33,30 +35,18 @@ from ragdiag.cli.output import (
     metavar="NAME",
     help='Also give the ranks under this one, such as "abtt(d=2)". Can be repeated.',
 )
-@click.option("-k", metavar="N", type=click.IntRange(min=1), default=10, show_default=True, help="Hits to explain.")
+@click.option("-k", metavar="N", type=Whole(min=1), default=10, show_default=True, help="Hits to explain.")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(("terminal", "json")),
+    type=click.Choice(FORMATS),
     default="terminal",
     show_default=True,
     help="JSON follows the schema ragdiag.explain/1.",
 )
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the documents drawn; the same seed, the same words.",
-)
-@click.option(
-    "--width",
-    metavar="N",
-    type=click.IntRange(min=40),
-    help="Columns of the text. By default those of the terminal, up to 100, and 80 in a log.",
-)
+@SEED
+@WIDTH
 def explain(
     store: str,
     query: str,
@@ -76,7 +66,7 @@ def explain(
 
     \b
     Examples
-      ragdiag explain faiss:./my_index "how to reset it?" --embeddings openai:X
+      ragdiag explain faiss:./index "how to reset it?" --embeddings PROVIDER:MODEL
       ragdiag explain ./vectors.npy "how to reset it?" --query-vector ./q.npy
     """  # noqa: D301  click's \b is the character
     if output is not None:
