@@ -2,7 +2,7 @@
 
 >>> import ragdiag
 >>> sorted(ragdiag.__all__)[:3]
-['LocalEngine', 'Measure', 'Metric']
+['Explanation', 'LocalEngine', 'Measure']
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ragdiag.comparing import compare
     from ragdiag.engine import LocalEngine
     from ragdiag.errors import RagdiagError
+    from ragdiag.explaining import explain
     from ragdiag.plan import Plan
+    from ragdiag.report.explanation import Explanation
     from ragdiag.report.model import Report
     from ragdiag.retrieval.layouts import read_judgements
     from ragdiag.stores import VectorStore, open_store
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 # Names are imported on first use, so that `ragdiag --help` loads neither numpy nor faiss.
 _HOMES = {
+    "Explanation": "ragdiag.report.explanation",
     "LocalEngine": "ragdiag.engine",
     "Measure": "ragdiag.types",
     "Metric": "ragdiag.types",
@@ -33,11 +36,13 @@ _HOMES = {
     "VectorStore": "ragdiag.stores",
     "audit": "ragdiag.auditing",
     "compare": "ragdiag.comparing",
+    "explain": "ragdiag.explaining",
     "open_store": "ragdiag.stores",
     "read_judgements": "ragdiag.retrieval.layouts",
 }
 
 __all__ = [
+    "Explanation",
     "LocalEngine",
     "Measure",
     "Metric",
@@ -48,6 +53,7 @@ __all__ = [
     "VectorStore",
     "audit",
     "compare",
+    "explain",
     "open_store",
     "read_judgements",
 ]

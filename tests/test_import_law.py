@@ -22,7 +22,7 @@ HOUSE = (
     ("report",),
     ("plan", "config"),
     ("observe",),
-    ("auditing", "comparing"),
+    ("auditing", "comparing", "explaining"),
     ("testing",),
     ("cli",),
     ("__main__",),
