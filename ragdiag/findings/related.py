@@ -124,9 +124,9 @@ MISPLACED_RULE = Rule(
     "relevant documents with unrelated vectors",
     Severity.ERROR,
     f"""Share of the relevant documents that are farther, by cosine, from their query than the median document. Where a
-model works nearly none is: seen were 0 to 1 % (English under an English model), 2 % (German under it), 13 % (Chinese
-under it). Of documents that another model embedded about half are, or more when they also lie apart, so that between
-once and twice the share have unrelated vectors. The null is ½: vectors that say nothing at all.
+model works nearly none is: seen were 0 % (two English sets under an English model), 2 % (German under it), 13 %
+(Chinese under it). Of documents that another model embedded about half are, or more when they also lie apart, so that
+as a rule between once and twice the share have unrelated vectors. The null is ½: vectors that say nothing at all.
 
 An error when the lower end of the Wilson interval is at least {MISPLACED:.0%}, some {2 * MISPLACED:.0%} unrelated; for
 information from {NOTABLE:.0%}. A document with several queries counts once; n is the smaller of the numbers of
