@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ragdiag.numbers import count, number
 from ragdiag.report.escape import clean, shorten
 from ragdiag.report.explanation import Explanation, Hit
-from ragdiag.report.numbers import count, number
 
 TIED = 0.02  # of the range of the scores: two hits closer than that have no order
 LONG = 1.5  # times the median length

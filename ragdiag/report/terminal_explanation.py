@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from ragdiag.numbers import count, counted, number
 from ragdiag.report.explanation import Explanation, Hit
-from ragdiag.report.numbers import count, counted, number
 from ragdiag.report.page import Page
 from ragdiag.report.reasons import reasons
 
