@@ -12,6 +12,7 @@ import numpy as np
 from ragdiag.engine import Engine, LocalEngine, Progress, Step
 from ragdiag.errors import JudgementsError, SimilarityError, StoreError
 from ragdiag.geometry.anisotropy import sampled_mean_cosine
+from ragdiag.numbers import counted
 from ragdiag.plan import Plan
 from ragdiag.retrieval.attribution import Labelled, cutoff
 from ragdiag.retrieval.candidates import candidates, smaller
@@ -33,9 +34,10 @@ from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
 from ragdiag.statistics.sample import SampleStep, draw
 from ragdiag.stores import VectorStore, open_store
-from ragdiag.types import Float32, IntArray
+from ragdiag.types import Float32, IntArray, StoreInfo
 from ragdiag.vectors import unit
 
+ALIKE = 1e-6  # by which coordinates of unit vectors differ from rounding
 FEWEST_QUERIES = 10  # labelled ones: fewer prove nothing, whatever they say
 
 
@@ -118,9 +120,11 @@ def compare(
     training, vary = learnt.training, lengths_vary(learnt.census.norms[learnt.census.live])
     kept = [learnt.relevant[i] for i in judged]
     _refuse_few(labels, kept)
+    directions = unit(training.documents)
     folds = query_folds(query_clusters(kept), FOLDS, np.random.default_rng([plan.seed, 0]))
 
     base = for_metric(info.metric)
+    _refuse_alike(directions, info, by_length=vary and base.name != "cosine")
     given = candidates(base.name, lengths_vary=vary) if pipelines is None else pipelines
     wanted = {p.name: p for p in given if p.name != base.name}
     packed = {p.name: p for p in (smaller(info.dim) if frontier else ()) if p.name not in wanted}
@@ -155,7 +159,7 @@ def compare(
         exact,
         candidates=preferred(comparison, runs),
         lexical=by_words,
-        mean_cosine=sampled_mean_cosine(unit(training.documents)),
+        mean_cosine=sampled_mean_cosine(directions),
         metric=metrics[0],
     )
     return replace(comparison, losses=losses)
@@ -217,6 +221,14 @@ def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> No
         raise JudgementsError(
             f"the {len(relevant)} labelled queries of {labels.name} share relevant documents: {clusters} groups",
             hint=f"label queries about at least {FEWEST_QUERIES} different documents",
+        )
+
+
+def _refuse_alike(directions: Float32, info: StoreInfo, *, by_length: bool) -> None:
+    if not by_length and float(np.ptp(directions, axis=0).max()) < ALIKE:
+        raise StoreError(
+            f"all {counted(len(directions), 'document')} drawn from {info.name} score alike, whatever is asked",
+            hint="their vectors point one way; look at what the model is given, and embed the documents again",
         )
 
 

@@ -53,8 +53,8 @@ def losses_section(page: Page, losses: Losses, *, winner: str | None = None) -> 
     documents = f"{count(losses.missing)} of {counted(losses.pairs, 'relevant document')}"
     page.line(
         f"{losses.metric} is {losses.score:.3f} where {best} is possible: {losses.total:.3f} is lost. {documents}"
-        f" {'is' if losses.missing == 1 else 'are'} missing from the top {losses.k} of the query; each is put down to"
-        " the first cause that holds.",
+        f" {'is' if losses.missing == 1 else 'are'} missing from the top {losses.k} of the query"
+        f"{'; each is put down to the first cause that holds' if losses.missing else ''}.",
         indent=2,
     )
     page.gap()

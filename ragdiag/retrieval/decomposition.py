@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ def decompose(
     lexical: Neighbors | None,
     mean_cosine: float,
     metric: str,
-) -> Losses:
+) -> Losses | None:
     """Attribute the loss of the store's own similarity, under exact search; see `attribute`.
 
     The store's own search is not asked, since no adapter offers one, so that what an approximate index misses is
@@ -57,7 +58,9 @@ def decompose(
 
     Returns
     -------
-    Losses
+    Losses or None
+        None for a metric whose loss is not made of the places of relevant documents, such as ``"Judged@10"``: its
+        parts would not add up.
     """
 
     def vectors(positions: IntArray) -> Float32:
@@ -72,6 +75,8 @@ def decompose(
     )
     found = Found(exact, candidates=candidates, lexical=lexical, duplicates=duplicates)
     losses = attribute(found, labelled, census.usable, metric=metric)
+    if not math.isclose(losses.low_ranked + sum(cause.loss for cause in losses.causes), losses.total, abs_tol=1e-9):
+        return None
     missing = {labelled.document(p) for own in labelled.relevant for p in own if p < 0}
     named = [id_ for id_ in dict.fromkeys(_named(losses)) if id_ not in missing]
     if not store.info.has_texts or not named:
