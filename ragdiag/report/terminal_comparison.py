@@ -60,14 +60,14 @@ def comparison_section(page: Page, comparison: Comparison, *, told: Collection[s
     for name, reason in comparison.refused.items():
         page.gap()
         page.line("Not tried: ", (name, "bold"), f". {reason}", indent=2, hang=4)
-    if comparison.losses is not None:
-        losses_section(page, comparison.losses, winner=comparison.winner)
     # Of one similarity alone there is nothing to choose.
     said = () if alone else comparison_verdict(comparison) if len(comparison.runs) > 1 else _of_words(comparison)
     if said:
         page.gap()
     for sentence in said:
         page.line((sentence, "bold"))
+    if comparison.losses is not None:
+        losses_section(page, comparison.losses, winner=comparison.winner)
 
 
 def comparison_verdict(comparison: Comparison) -> list[str]:

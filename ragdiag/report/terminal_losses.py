@@ -30,7 +30,7 @@ _UNTESTED = {
     Cause.APPROXIMATE: "what the store's own index misses (all was searched exactly)",
     Cause.DUPLICATES: "near-duplicates",
     Cause.SIMILARITY: "other similarities",
-    Cause.LEXICAL: "BM25 (no texts)",
+    Cause.LEXICAL: "BM25",
 }
 
 
@@ -72,7 +72,7 @@ def losses_section(page: Page, losses: Losses, *, winner: str | None = None) -> 
     _hubs(page, losses)
     worst = sorted(losses.causes, key=lambda cause: -cause.loss)[:_CAUSES]
     for cause in worst:
-        if cause.pairs and cause.loss > 0:
+        if losses.offenders[cause.cause] and cause.loss > 0:
             _offenders(page, losses, cause)
 
 
