@@ -219,7 +219,8 @@ def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> No
     clusters = len(np.unique(query_clusters(relevant)))
     if clusters < FEWEST_QUERIES:
         raise JudgementsError(
-            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents: {clusters} groups",
+            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents:"
+            f" {counted(clusters, 'group')}",
             hint=f"label queries about at least {FEWEST_QUERIES} different documents",
         )
 

@@ -190,7 +190,7 @@ ALIKE = (
         (with_one_query, "one.jsonl has one labelled query: label at least 10, better 100: fewer prove nothing"),
         (
             with_one_document,
-            "the 60 labelled queries of same.jsonl share relevant documents: 1 groups: label queries about at least 10"
+            "the 60 labelled queries of same.jsonl share relevant documents: 1 group: label queries about at least 10"
             " different documents",
         ),
         (
