@@ -39,7 +39,7 @@ _ADVICE = {
     Cause.ABSENT: "Ingest the {pairs} that are not in the store, or embed again those without a usable vector.",
     Cause.HUBS: "Look at the hubs above: boilerplate can be deleted (ragdiag rule HUB001).",
     Cause.DUPLICATES: "Delete repeated documents: ragdiag audit STORE names them (IDX006, IDX007).",
-    Cause.LEXICAL: "Consider hybrid search: BM25 alone finds {pairs} that these vectors miss.",
+    Cause.LEXICAL: "Hybrid search may pay; try it: BM25 finds {pairs} that no ranking by vectors here finds.",
 }
 
 
@@ -97,8 +97,8 @@ def _hubs(page: Page, losses: Losses) -> None:
         return
     page.gap()
     page.line(
-        (f"{counted(len(losses.hubs), 'hub')}, ", "bold"),
-        f"listed in the top {losses.k} of very many queries that they do not answer:",
+        (counted(len(losses.hubs), "hub"), "bold"),
+        f", in the top {losses.k} of far more queries than an even share, without answering them:",
         indent=2,
     )
     for hub in losses.hubs[:_HUBS]:
