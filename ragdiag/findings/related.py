@@ -192,7 +192,8 @@ An error when the lower end of the difference is at least {LEXICAL_FAR}; below t
 texts, at queries that `ragdiag queries` made of the texts themselves, nor where retrieval is at chance (RET002).
 
 An embedding model is there to find what has other words than the question. One that loses to words does not know
-the language or the subject, or was never made for search: an English model on Chinese texts scored .24 where BM25 had .96, on German .70 and .91.
+the language or the subject, or was never made for search: an English model on Chinese texts scored .24 where BM25 had
+.96, on German .70 and .91.
 
 Do: choose a model for the language; hybrid search, which joins both rankings, in the meantime. `ragdiag compare` says
 what another similarity would mend.
