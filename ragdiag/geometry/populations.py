@@ -12,9 +12,10 @@ from ragdiag.geometry.intervals import log_normal, wilson
 from ragdiag.types import Float32, Float64, Measure
 
 NULL_SEPARATION = 2.65  # a normal law cut at its best threshold
+APART = 8.0  # what two languages under one model can reach
 _PRINCIPAL = 5
 _FARTHEST = 24
-_LARGEST_SAMPLE = 2000
+LARGEST_SAMPLE = 2000
 _COORDINATES = 64  # principal components kept: two populations differ along the first ones
 _FEWEST = 10
 
@@ -42,6 +43,12 @@ class Populations:
     minor: NDArray[np.bool_]
     remaining: float
 
+    @property
+    def apart(self) -> bool:
+        """Whether these are two populations: far apart, and neither splits again nearly as well."""
+        value, low = self.separation.value or 0.0, self.separation.low or 0.0
+        return low >= APART and self.remaining <= 0.6 * value
+
 
 def populations(X: Float32) -> Populations | None:
     """Split unit vectors in two where they separate best; None below forty distinct vectors.
@@ -56,7 +63,7 @@ def populations(X: Float32) -> Populations | None:
         A uniform sample of unit vectors; the first 2,000 are used. Repeated vectors count once, since a
         hundred copies of one chunk are no population.
     """
-    _, first = np.unique(X[:_LARGEST_SAMPLE], axis=0, return_index=True)
+    _, first = np.unique(X[:LARGEST_SAMPLE], axis=0, return_index=True)
     first = np.sort(first)
     if len(first) < 4 * _FEWEST:
         return None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry import duplicates, gap, hubness, norms, outliers, spectrum
+from ragdiag.geometry import duplicates, gap, hubs, norms, outliers, spectrum
 from ragdiag.geometry.anisotropy import mean_cosine, rogue_dimension
-from ragdiag.geometry.intervals import wilson
+from ragdiag.geometry.intervals import Z, wilson
 from ragdiag.geometry.intrinsic import two_nn
+from ragdiag.geometry.matched import MatchedHubs
 from ragdiag.geometry.populations import NULL_SEPARATION, populations
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
@@ -39,11 +40,15 @@ class Portrait:
         ``"texts.boilerplate"``, ``"outliers.far"``.
     remaining_separation : float
         See `ragdiag.geometry.populations.Populations`.
+    matched_hubs : mapping of str to MatchedHubs
+        By side, ``"document"`` and ``"query"``: what a normal store of the same mean and spectrum has. Only where
+        the hubness is notable.
     """
 
     measures: Mapping[str, Measure]
     marks: Mapping[str, IntArray]
     remaining_separation: float
+    matched_hubs: Mapping[str, MatchedHubs]
 
 
 def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
@@ -54,12 +59,13 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     furniture, is_furniture = boilerplate(docs.sample.texts)
     far, is_far = outliers.far_share(kth_distance(docs.cosines.scores))
     few = Measure.missing("fewer than forty distinct vectors", n=len(X), null=0.0)
-    measures = _directions(docs, X)
+    shape = spectrum.Spectrum.of(docs.moments.unit, X.astype(np.float64))
+    measures = _directions(docs, X, shape)
     measures |= {
         "population.separation": split.separation if split else few,
         "population.minor_share": split.minor_share if split else few,
     }
-    measures |= _hubness("document", docs.neighbors.positions, seen, rng)
+    measures |= hubs.measures("document", docs.neighbors.positions, seen, rng)
     measures |= _lengths(seen)
     rho = measures["anisotropy.mean_cosine"].value or 0.0
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
@@ -71,12 +77,12 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "texts.boilerplate": np.sort(docs.sample.positions[is_furniture]),
         "outliers.far": np.sort(docs.queries.positions[is_far]),
     }
-    return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION)
+    matched = hubs.matched(seen, X, shape, split, measures, rng)
+    return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION, matched)
 
 
-def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
+def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[str, Measure]:
     moments = docs.moments.unit
-    shape = spectrum.Spectrum.of(moments, X.astype(np.float64))
     spread = docs.census.largest - docs.census.smallest
     constant = int(np.sum(spread <= NEARLY_CONSTANT * float(np.median(spread))))
     return {
@@ -94,26 +100,6 @@ def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
         "uniformity.document": uniformity(X),
         "uniformity.w2": spectrum.w2_uniformity(moments, shape),
     }
-
-
-def _hubness(side: str, positions: IntArray, seen: Observed, rng: np.random.Generator) -> dict[str, Measure]:
-    census = seen.documents.census
-    # A vector that no search can return is no orphan: count among the usable ones.
-    rank = np.append(np.cumsum(census.usable) - 1, -1)
-    population = int(census.live.sum()) if side == "document" else None
-    found = rank[positions[:, : seen.k]]
-    occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
-    measures = {
-        "skewness": hubness.skewness(occ),
-        "latent_skewness": hubness.latent_skewness(occ),
-        "robin_hood": hubness.robin_hood(occ),
-        "gini": hubness.gini(occ),
-        "orphans": hubness.orphans(occ),
-        "hub_share": hubness.hub_share(occ),
-        "top_1_percent": hubness.top_percent_share(occ),
-        "largest": hubness.largest_share(occ),
-    }
-    return {f"hubness.{side}.{name}": measure for name, measure in measures.items()}
 
 
 def _lengths(seen: Observed) -> dict[str, Measure]:
@@ -187,11 +173,11 @@ def _query_measures(seen: Observed, rng: np.random.Generator) -> dict[str, Measu
     queries = seen.queries
     if queries is None:
         names = ("gap.mean_distance", "gap.ratio", "gap.probe_auc", "uniformity.query", "uniformity.cross")
-        hubs = ("skewness", "latent_skewness", "orphans", "top_1_percent", "largest", "bad_hub_share")
+        occurring = ("skewness", "latent_skewness", "orphans", "top_1_percent", "largest", "bad_hub_share")
         labelled = ("alignment.positives", "norms.relevance_correlation")
-        absent = [*names, *(f"hubness.query.{name}" for name in hubs), *labelled]
+        absent = [*names, *(f"hubness.query.{name}" for name in occurring), *labelled]
         return {name: Measure.missing(NO_QUERIES) for name in absent}
-    measures = _hubness("query", queries.neighbors.positions, seen, rng)
+    measures = hubs.measures("query", queries.neighbors.positions, seen, rng)
     Q, X = unit(queries.vectors), unit(seen.documents.sample.vectors)
     moments = seen.documents.moments.unit
     measures |= {
@@ -241,7 +227,7 @@ def _bad_hubs(seen: Observed, queries: Queries, relevant: tuple[Mapping[int, int
     if held == 0:
         return Measure.missing("no document is a hub", n=len(judged), null=null)
     share = float(bad / held)
-    half = 1.96 * float(np.sqrt(np.sum((slots[:, 0] - share * slots[:, 1]) ** 2))) / float(held)
+    half = Z * float(np.sqrt(np.sum((slots[:, 0] - share * slots[:, 1]) ** 2))) / float(held)
     return Measure(share, max(share - half, 0.0), min(share + half, 1.0), null, len(judged))
 
 

@@ -27,6 +27,10 @@ class Spectrum:
         Largest first.
     trace, trace_of_square : float
         tr Σ and the unbiased tr Σ² (`Moments.trace_of_square`).
+    basis : ndarray, shape (d, d)
+        Eigenvectors, one per column.
+    mean : ndarray, shape (d,)
+        The mean in the eigenbasis.
     squares : ndarray, shape (s, d)
         Squared coordinates of s sampled rows in the eigenbasis, centred: row means are eigenvalues.
     pair_noise : float
@@ -38,6 +42,8 @@ class Spectrum:
     eigenvalues: Float64
     trace: float
     trace_of_square: float
+    basis: Float64
+    mean: Float64
     squares: Float64
     pair_noise: float = 2.0
 
@@ -56,6 +62,8 @@ class Spectrum:
             eigenvalues=values,
             trace=float(np.trace(S)),
             trace_of_square=moments.trace_of_square() if S.any() else 0.0,
+            basis=vectors,
+            mean=moments.mean @ vectors,
             squares=projected**2,
             pair_noise=_pair_noise(projected[:_PAIRED]),
         )
