@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.geometry.intervals import log_normal, wilson
+from ragdiag.geometry.kinship import kinship
 from ragdiag.types import Float32, Float64, Measure
 
 NULL_SEPARATION = 2.65  # a normal law cut at its best threshold
@@ -36,12 +37,15 @@ class Populations:
     remaining : float
         The largest separation within one of the two parts: as large in a space of many clusters,
         far smaller when there are just two populations.
+    kinship : Measure
+        See `ragdiag.geometry.kinship.kinship`: whether both vary along the same directions.
     """
 
     separation: Measure
     minor_share: Measure
     minor: NDArray[np.bool_]
     remaining: float
+    kinship: Measure
 
     @property
     def apart(self) -> bool:
@@ -82,6 +86,7 @@ def populations(X: Float32) -> Populations | None:
         minor_share=wilson(small, len(Y), null=0.0),
         minor=members,
         remaining=max(_inner_separation(Y[minor]), _inner_separation(Y[~minor])),
+        kinship=kinship(X[first[minor]], X[first[~minor]]),
     )
 
 

@@ -12,7 +12,7 @@ from ragdiag.geometry.anisotropy import mean_cosine, rogue_dimension
 from ragdiag.geometry.intervals import Z, wilson
 from ragdiag.geometry.intrinsic import two_nn
 from ragdiag.geometry.matched import MatchedHubs
-from ragdiag.geometry.populations import NULL_SEPARATION, populations
+from ragdiag.geometry.populations import Populations, populations
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
 from ragdiag.geometry.uniformity import alignment, cross_uniformity, uniformity
@@ -38,8 +38,8 @@ class Portrait:
     marks : mapping of str to positions
         The documents behind a measure, among those sampled: ``"population.minor"``,
         ``"texts.boilerplate"``, ``"outliers.far"``.
-    remaining_separation : float
-        See `ragdiag.geometry.populations.Populations`.
+    split : Populations or None
+        The clearest split of the sampled documents in two.
     matched_hubs : mapping of str to MatchedHubs
         By side, ``"document"`` and ``"query"``: what a normal store of the same mean and spectrum has. Only where
         the hubness is notable.
@@ -47,7 +47,7 @@ class Portrait:
 
     measures: Mapping[str, Measure]
     marks: Mapping[str, IntArray]
-    remaining_separation: float
+    split: Populations | None
     matched_hubs: Mapping[str, MatchedHubs]
 
 
@@ -64,6 +64,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     measures |= {
         "population.separation": split.separation if split else few,
         "population.minor_share": split.minor_share if split else few,
+        "population.kinship": split.kinship if split else few,
     }
     measures |= hubs.measures("document", docs.neighbors.positions, seen, rng)
     measures |= _lengths(seen)
@@ -78,7 +79,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "outliers.far": np.sort(docs.queries.positions[is_far]),
     }
     matched = hubs.matched(seen, X, shape, split, measures, rng)
-    return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION, matched)
+    return Portrait(measures, marks, split, matched)
 
 
 def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[str, Measure]:

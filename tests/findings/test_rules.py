@@ -63,7 +63,6 @@ def test_findings_are_ordered_worst_first_then_by_code() -> None:
         (Severity.WARNING, "ANI002"),
         (Severity.INFO, "ANI001"),
         (Severity.INFO, "IDX006"),
-        (Severity.INFO, "UNI001"),
     ]
 
 
