@@ -211,8 +211,8 @@ alike the covariances of both groups are, r = tr(Σ₁Σ₂)/√(tr Σ₁²·tr 
 
 A warning when D ≥ {APART:.0f} (lower end), the best split within either part is at most .6 as good, and the kinship is
 at most {STRANGERS} (upper end): another genre or language under the same model varies along the same directions
-(.3 to 1), a part embedded by another model does not (0 to .1). For information when D ≥ {SEPARATE:.0f} and the kinship is
-larger, or cannot be told since both spectra are nearly flat.
+(.3 to 1), a part embedded by another model does not (0 to .1). For information when D ≥ {SEPARATE:.0f} and the
+kinship is larger, or cannot be told since both spectra are nearly flat.
 
 It cannot see a part of another model that is as wide and as centred as the others, nor one below about 8 % of a few
 hundred documents; `--embeddings` sees both (IDX012). A small part about a single thing, far from all else, can

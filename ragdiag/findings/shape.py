@@ -110,8 +110,8 @@ COLLAPSE_RULE = Rule(
 
 tr Σ² is unbiased: the naive figure falls with n and reads .5 on an isotropic space at n = d. Fires at
 {COLLAPSED} or less (upper end), and is a warning when PR itself is at most {FEW:.0f}: the share depends on how
-large the space is, and vectors that a healthy model makes in 384 dimensions are no worse in 3,072. For information else.
-Directions are used, so that lengths play no part.
+large the space is, and vectors that a healthy model makes in 384 dimensions are no worse in 3,072. For information
+else. Directions are used, so that lengths play no part.
 
 Source: Rudman et al. 2022, arXiv:2108.07344.""",
     _collapse,
