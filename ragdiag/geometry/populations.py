@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdiag.geometry import isotropic
 from ragdiag.geometry.intervals import log_normal, wilson
 from ragdiag.geometry.kinship import kinship
 from ragdiag.types import Float32, Float64, Measure
@@ -29,9 +31,10 @@ class Populations:
     ----------
     separation : Measure
         Ashman's D along the line through both means: distance of the means over the pooled spread.
-        2.65 for a normal law cut in two, above 2 for two distinguishable modes.
+        Null: isotropic directions of the same n and d cut at their best, by simulation, about 3.
     minor_share : Measure
-        Share of the smaller population.
+        Share of the smaller population. No null: the best cut of one population has some share too, and the share
+        means something only where `separation` does.
     minor : ndarray of bool, shape (s,)
         Its members among the sampled rows.
     remaining : float
@@ -82,12 +85,22 @@ def populations(X: Float32) -> Populations | None:
     members = np.zeros(len(X), dtype=bool)
     members[first[minor]] = True
     return Populations(
-        separation=log_normal(value, log_variance, n=len(Y), null=NULL_SEPARATION),
-        minor_share=wilson(small, len(Y), null=0.0),
+        separation=log_normal(value, log_variance, n=len(Y), null=_null(len(Y), X.shape[1])),
+        minor_share=wilson(small, len(Y)),
         minor=members,
         remaining=max(_inner_separation(Y[minor]), _inner_separation(Y[~minor])),
         kinship=kinship(X[first[minor]], X[first[~minor]]),
     )
+
+
+@lru_cache(maxsize=16)
+def _null(n: int, d: int) -> float:
+    """Return the separation of isotropic vectors."""
+    found = []
+    for Y in isotropic.principal_scores(n, d, _COORDINATES, draws=2):
+        mask = _best_split(Y)
+        found.append(NULL_SEPARATION if mask is None else _separation(Y, mask))
+    return float(np.mean(found))
 
 
 def _inner_separation(X: Float64) -> float:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry import duplicates, gap, hubs, norms, outliers, spectrum
+from ragdiag.geometry import duplicates, gap, hubs, isotropic, norms, outliers, spectrum
 from ragdiag.geometry.anisotropy import mean_cosine, rogue_dimension
 from ragdiag.geometry.intervals import Z, wilson
 from ragdiag.geometry.intrinsic import two_nn
 from ragdiag.geometry.matched import MatchedHubs
+from ragdiag.geometry.partition import partition_isotropy
 from ragdiag.geometry.populations import Populations, populations
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
@@ -70,7 +71,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     measures |= _lengths(seen)
     rho = measures["anisotropy.mean_cosine"].value or 0.0
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
-    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs.cosines.scores, rho)}
+    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs, rho)}
     measures |= _query_measures(seen, rng)
     measures["embedder.mismatch"] = _mismatch(seen)
     marks = {
@@ -94,7 +95,7 @@ def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[s
         "spectrum.effective_rank": spectrum.effective_rank(shape),
         "spectrum.top_share": spectrum.top_share(shape),
         "spectrum.alpha_req": spectrum.alpha_req(shape),
-        "spectrum.partition_isotropy": spectrum.partition_isotropy(X.astype(np.float64), moments),
+        "spectrum.partition_isotropy": partition_isotropy(X.astype(np.float64), moments),
         "spectrum.constant_coordinates": Measure.counted(
             constant / moments.dim, n=int(docs.census.usable.sum()), null=0.0
         ),
@@ -121,7 +122,9 @@ def _lengths(seen: Observed) -> dict[str, Measure]:
     }
     if docs.rescaled:
         base = docs.neighbors.positions[: len(docs.rescaled[0])]
-        measures["sensitivity.axis_scaling"] = axis_scaling(base, docs.rescaled)
+        measures["sensitivity.axis_scaling"] = axis_scaling(
+            base, docs.rescaled, n=int(live.sum()), dim=docs.moments.unit.dim, similarity=seen.similarity
+        )
     return measures
 
 
@@ -155,12 +158,15 @@ def chord(cosines: Float64) -> Float64:
     return distances
 
 
-def _intrinsic(cosines: Float64, mean_cosine: float) -> Measure:
+def _intrinsic(docs: Documents, mean_cosine: float) -> Measure:
+    cosines, live = docs.cosines.scores, int(docs.census.live.sum())
     if cosines.shape[1] < 2 or not np.isfinite(cosines[:, 1]).any():
         return Measure.missing("fewer than three documents", n=len(cosines))
     # A near duplicate is no second sample of the neighbourhood.
     distances = chord(cosines[cosines[:, 0] <= duplicates.near_cosine(mean_cosine)])
-    return two_nn(distances[:, 0], distances[:, 1])
+    dim = docs.moments.unit.dim
+    null = isotropic.two_nn(live, dim) if dim > 1 else None
+    return two_nn(distances[:, 0], distances[:, 1], null=null)
 
 
 def kth_distance(cosines: Float64) -> Float64:
