@@ -15,7 +15,6 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from ragdiag.types import Float32, Float64
 
-DRAWS = 5
 _PAIRS = 1_000_000  # documents drawn for `axis_scaling`, over all queries
 
 
@@ -39,7 +38,7 @@ def eigenvalues(n: int, d: int) -> tuple[Float64, ...]:
     rng = _rng(n, d, 1)
     large, small = max(n - 1, d), min(n - 1, d)
     found = []
-    for _ in range(DRAWS):
+    for _ in range(int(np.clip(3_000_000 // d**2, 5, 40))):
         squares = rng.chisquare(large - np.arange(small))
         below = rng.chisquare(small - 1 - np.arange(small - 1))
         diagonal = squares + np.concatenate([[0.0], below])

@@ -257,8 +257,9 @@ def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
     if spectrum.refusal:
         return Measure.missing(spectrum.refusal, n=n)
     # Their mean has the length 1/√n, their covariance the trace 1.
-    roots_of_null = float(np.mean([np.sqrt(values).sum() for values in isotropic.eigenvalues(n, d)]))
-    null = math.sqrt(max(1 / n + 2 - 2 / math.sqrt(d) * roots_of_null, 0.0))
+    sums_of_roots = np.array([np.sqrt(values).sum() for values in isotropic.eigenvalues(n, d)])
+    nulls = np.sqrt(np.maximum(1 / n + 2 - 2 / math.sqrt(d) * sums_of_roots, 0.0))
+    null = float(nulls.mean())
     roots = np.sqrt(spectrum.eigenvalues)
     mu = unit.mean
     square = float(mu @ mu) + 1 + spectrum.trace - 2 / math.sqrt(d) * float(roots.sum())
@@ -268,4 +269,6 @@ def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
     # For unit vectors ‖μ‖² + tr Σ = 1 whatever the sample, so that only the roots vary.
     live = spectrum.eigenvalues > spectrum.trace * 1e-9
     gradient = np.where(live, -1 / (math.sqrt(d) * np.where(live, roots, 1.0)), 0.0) / (2 * value)
-    return within(normal(value, spectrum.variance_of(gradient), n=n, null=null), 0.0, math.sqrt(2))
+    # To first order a flat spectrum hardly varies, which its own sample denies.
+    variance = max(spectrum.variance_of(gradient), float(nulls.var(ddof=1)))
+    return within(normal(value, variance, n=n, null=null), 0.0, math.sqrt(2))
