@@ -72,7 +72,7 @@ def test_at_chance_no_similarity_is_left_alone() -> None:
     X = healthy() * np.exp(RNG(2).normal(0, 0.2, size=(N, 1))).astype(np.float32)
     found = check("RET002", store(X), judgements=LABELS, query_vectors=asked(X)[::-1].copy())
     text = to_text(found)
-    assert "cosine ranks at chance: compare similarities when that is mended." in text
+    assert "cosine ranks at chance: mend that first, then compare similarities." in text
     assert "Leave the ranking alone" not in text
     assert "(random)" in text
 
