@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ragdiag.errors import RagdiagError
     from ragdiag.plan import Plan
     from ragdiag.report.model import Report
-    from ragdiag.retrieval.judgements import read_judgements
+    from ragdiag.retrieval.layouts import read_judgements
     from ragdiag.stores import VectorStore, open_store
     from ragdiag.types import Measure, Metric, Severity
 
@@ -34,7 +34,7 @@ _HOMES = {
     "audit": "ragdiag.auditing",
     "compare": "ragdiag.comparing",
     "open_store": "ragdiag.stores",
-    "read_judgements": "ragdiag.retrieval.judgements",
+    "read_judgements": "ragdiag.retrieval.layouts",
 }
 
 __all__ = [

@@ -20,7 +20,8 @@ from ragdiag.report.run import run_info
 from ragdiag.retrieval.compare import compare_runs
 from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.embedders import Embedder, load_embedder
-from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
@@ -44,7 +45,7 @@ def audit(
     store : str, path or object
         A URI (``"faiss:./index"``, ``"./vectors.npy"``) or a live store; see `ragdiag.open_store`.
     judgements : path or Judgements, optional
-        A BEIR folder with labelled queries. Needs `query_vectors` or `embeddings`.
+        Labelled queries, in any layout that `read_judgements` knows. Needs `query_vectors` or `embeddings`.
     query_vectors : path or array, shape (m, d), optional
         Vectors of the queries, one row per query of the judgements; without judgements, of any queries.
     embeddings : str or Embeddings, optional
@@ -80,7 +81,7 @@ def audit(
         what = "is empty" if info.count == 0 else "holds one vector"
         raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
     embedder = load_embedder(embeddings) if embeddings is not None else None
-    labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
+    labels = judgements_for(judgements, opened) if judgements is not None else None
     vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
     seen, runs = observe(

@@ -18,7 +18,8 @@ from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.crossfit import CrossFit, crossfit, fixed
 from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.folds import FOLDS, query_folds
-from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
@@ -99,14 +100,15 @@ def compare(
     opened = open_store(store)
     info = opened.info
     depth = deepest(metrics, info.count)
-    labels = read_judgements(judgements) if isinstance(judgements, str | os.PathLike) else judgements
+    labels = judgements_for(judgements, opened)
     embedder = load_embedder(embeddings) if embeddings is not None else None
     queries = query_vectors_of(labels, query_vectors, embedder, info)
     assert queries is not None  # judgements were given
 
     judged = np.array([i for i, graded in enumerate(labels.relevant) if graded], dtype=np.int64)
     words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
-    use_words = lexical and info.has_texts
+    # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
+    use_words = lexical and info.has_texts and not labels.pseudo
     training, relevant, vary = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
     kept = [relevant[i] for i in judged]
     _refuse_few(labels, kept)
@@ -132,7 +134,7 @@ def compare(
         folds=folds,
         min_effect=plan.min_effect,
         metrics=metrics,
-        note="" if vary else EQUAL_LENGTHS,
+        note="; ".join(filter(None, (labels.note, "" if vary else EQUAL_LENGTHS))),
         refused=refused,
         query_ids=[labels.query_ids[i] for i in judged],
     )

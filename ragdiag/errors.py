@@ -35,6 +35,12 @@ class StoreNotFoundError(RagdiagError, FileNotFoundError):
     __str__ = Exception.__str__  # FileNotFoundError formats errno, which we do not have
 
 
+class TargetExistsError(RagdiagError, FileExistsError):
+    """Something is already there where a new store is to be written."""
+
+    __str__ = Exception.__str__  # as above
+
+
 class UnknownStoreError(RagdiagError, LookupError):
     """A URI scheme or an object that no adapter opens."""
 

@@ -10,6 +10,7 @@ import pytest
 from ragdiag import Report, Severity, audit, read_judgements
 from ragdiag.engine import LocalEngine
 from ragdiag.findings.finding import Finding
+from ragdiag.geometry.texts import boilerplate
 from ragdiag.retrieval.metrics import per_query
 from ragdiag.similarities import Cosine
 from ragdiag.statistics.neighbors import NeighborSearch
@@ -131,6 +132,20 @@ def test_a_working_model_places_relevant_documents_before_the_median(name: str, 
     null = comparison.runs[0].scores["nDCG@10"].mean.null
     # Ten places of n, for about one relevant document each.
     assert null == pytest.approx(4.54 / COUNTS[name][0], rel=0.35)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_real_texts_are_no_page_furniture(name: str) -> None:
+    measure = report(name, "minilm").measures["texts.boilerplate"]
+    assert (measure.value, measure.n) == (0.0, COUNTS[name][0])
+
+
+def test_chinese_page_furniture_is_seen() -> None:
+    _, texts = corpus("xquad-zh")
+    footer = "本页面由市政府新闻办公室维护，转载请注明出处。联系电话见首页。"
+    share, marked = boilerplate([footer + text[:8] if i < 12 else text for i, text in enumerate(texts)])
+    assert share.value == 12 / 240
+    assert marked[:12].all()
 
 
 WRONG = ("reversed queries", "permuted documents", "queries of another model", "half from another model")

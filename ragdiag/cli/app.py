@@ -17,6 +17,7 @@ EXIT_INTERRUPTED = 130
 # A command's file is imported when it is run, or when its help is asked for.
 _COMMANDS = {
     "audit": "Say what is wrong with a vector store.",
+    "compare": "Say which similarity a store should rank by.",
     "queries": "Make queries of the stored texts, when you have none.",
     "rule": "Explain a rule, or list them all.",
     "stores": "List what can be opened here.",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ragdiag.cli.options import EMBEDDINGS, MIN_EFFECT, QUERY_VECTORS, SAMPLE_DOCUMENTS, SEED, WIDTH, Whole
 from ragdiag.cli.output import (
     LOG_WIDTH,
     check_writable,
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 EXIT_FINDINGS = 1
 
 
-class _Whole(click.IntRange):
-    name = "whole number"
-
-
 class _ConfiguredCommand(click.Command):
     """A command whose defaults come from pyproject.toml; its help does not need the file to be right."""
 
@@ -46,21 +42,15 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def _share(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):  # NaN passes every range
-        raise click.BadParameter(f"{value} is not a number from 0 to 1.", ctx, param)
-    return value
-
-
 @click.command(cls=_ConfiguredCommand)
 @click.argument("store")
 @click.option(
     "--queries",
-    metavar="DIR",
-    help="Labelled queries: a folder in the BEIR layout. Shows what the findings cost.",
+    metavar="PATH",
+    help="Labelled queries: a BEIR or TREC folder, or JSON lines (ours, Ragas). Shows what the findings cost.",
 )
-@click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
-@click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
+@QUERY_VECTORS
+@EMBEDDINGS
 @click.option(
     "--format",
     "format_",
@@ -82,50 +72,23 @@ def _share(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @click.option(
     "--sample-queries",
     metavar="N",
-    type=_Whole(min=1),
+    type=Whole(min=1),
     default=2000,
     show_default=True,
     help="Documents drawn as queries. All documents are searched.",
 )
-@click.option(
-    "--sample-documents",
-    metavar="N",
-    type=_Whole(min=1),
-    default=10_000,
-    show_default=True,
-    help="Documents drawn for statistics of rows and pairs.",
-)
+@SAMPLE_DOCUMENTS
 @click.option(
     "-k",
     metavar="N",
-    type=_Whole(min=1),
+    type=Whole(min=1),
     default=10,
     show_default=True,
     help="Nearest documents of each query.",
 )
-@click.option(
-    "--seed",
-    metavar="N",
-    type=_Whole(min=0),
-    default=0,
-    show_default=True,
-    help="The same seed, the same report.",
-)
-@click.option(
-    "--min-effect",
-    metavar="X",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    callback=_share,
-    help="Smallest gain in nDCG@10 that counts.",
-)
-@click.option(
-    "--width",
-    metavar="N",
-    type=_Whole(min=40),
-    help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
-)
+@SEED
+@MIN_EFFECT
+@WIDTH
 def audit(
     store: str,
     queries: str | None,

@@ -60,4 +60,3 @@ WIDTH = click.option(
     type=Whole(min=40),
     help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
 )
-OUTPUT_HELP = "Write there, not to stdout."

@@ -10,9 +10,10 @@ from scipy import stats
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, count, number, percent
+from ragdiag.findings.words import at_least
 from ragdiag.geometry.duplicates import groups, near_cosine
 from ragdiag.geometry.portrait import SAME_CHUNK
+from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Float64, IntArray, Measure, Severity
 
 
@@ -24,7 +25,7 @@ def _empty(evidence: Evidence) -> Iterator[Finding]:
             "IDX004",
             Severity.WARNING,
             EMPTY.title,
-            f"{count(len(empty), 'document')} of {share.n:,} have no text or white space only.",
+            f"{counted(len(empty), 'document')} of {share.n:,} have no text or white space only.",
             evidence.pick("texts.empty"),
             "They take places in the result list and give the language model nothing to read.",
             Remedy("Delete them, and skip empty chunks when ingesting."),
@@ -65,7 +66,8 @@ BOILERPLATE = Rule(
     "IDX005",
     "boilerplate texts",
     Severity.WARNING,
-    """A text more than half of whose five-word sequences stand in at least five other, different texts.
+    """A text more than half of whose five-word sequences stand in at least five other, different texts; in scripts
+without spaces, such as Chinese, sequences of ten characters.
 
 Looked for in the sampled documents; share with its Wilson interval. A warning when at least 0.5 % of
 the texts are such (lower end), else for information. A generic text that stands only once is not seen
@@ -79,8 +81,9 @@ Do: strip page furniture before chunking.""",
 def _exact(evidence: Evidence) -> Iterator[Finding]:
     census = evidence.census
     vectors = evidence.measure("duplicates.vectors")
-    texts = evidence.portrait.measures["duplicates.texts"]
-    share = max(vectors.value or 0.0, texts.value or 0.0)
+    with_texts = bool((census.text_lengths >= 0).any())
+    texts = evidence.measure("duplicates.texts").value if with_texts else None
+    share = max(vectors.value or 0.0, texts or 0.0)
     if share == 0:
         return
     found = groups(census.vector_hashes, census.live) or groups(census.text_hashes, census.text_lengths > 0)
@@ -89,7 +92,7 @@ def _exact(evidence: Evidence) -> Iterator[Finding]:
         Severity.WARNING if share >= 0.01 else Severity.INFO,
         EXACT.title,
         f"{percent(vectors.value)} of the vectors"
-        + (f" and {percent(texts.value)} of the texts" if texts.value else "")
+        + (f" and {percent(texts)} of the texts" if texts else "")
         + " repeat an earlier one.",
         evidence.pick("duplicates.vectors", "duplicates.texts"),
         "Copies of one chunk fill the result list, and the answer sees one passage instead of several.",
@@ -132,9 +135,14 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
         Remedy("Keep the newest revision; or search with maximal marginal relevance (MMR)."),
         evidence.notes(
             queries.positions[distinct],
-            [f"cosine {cosines.scores[i, 0]:.3f} to {ids[cosines.positions[i, 0]]}" for i in distinct],
+            [f"cosine {_near_one(cosines.scores[i, 0])} to {ids[cosines.positions[i, 0]]}" for i in distinct],
         ),
     )
+
+
+def _near_one(cosine: float) -> str:
+    # Those that are not equal must not read as if they were.
+    return "> .9995" if 0.9995 <= cosine < 0.99999 else f"{cosine:.3f}"
 
 
 def _once(documents: IntArray, nearest: IntArray, order: list[int]) -> list[int]:
@@ -194,7 +202,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
             "IDX012",
             Severity.INFO,
             EMBEDDER.title,
-            f"Texts embedded again have a median cosine of {number(cosine.value)} to their stored vectors.",
+            f"Texts embedded again have a median cosine of {spoken(cosine.value)} to their stored vectors.",
             evidence_,
             "The model is the same, the text was not: a title, a prefix or a cut was added when ingesting.",
             Remedy("Nothing, when that was meant."),

@@ -9,9 +9,10 @@ import numpy as np
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import Rule
-from ragdiag.findings.words import at_least, count, number, percent
+from ragdiag.findings.words import at_least
 from ragdiag.geometry.populations import NULL_SEPARATION
-from ragdiag.types import Measure, Severity
+from ragdiag.numbers import counted, percent, spoken
+from ragdiag.types import Measure, Metric, Severity
 
 SEPARATE = 10.0  # Ashman's D; 2.65 for one normal law, 8 for two languages under one model
 UNIT = 1e-3  # how far from 1 a length may be and still count as normalised
@@ -25,7 +26,7 @@ def _unusable(evidence: Evidence) -> Iterator[Finding]:
             "IDX001",
             Severity.ERROR,
             NON_FINITE.title,
-            f"{count(len(bad), 'vector')} of {len(usable):,} hold NaN or infinity, or are longer than 1e18.",
+            f"{counted(len(bad), 'vector')} of {len(usable):,} hold NaN or infinity, or are longer than 1e18.",
             {"vectors.unusable": Measure.counted(len(bad) / len(usable), n=len(usable), null=0.0)},
             "These documents are never found, and some engines return them for every query.",
             Remedy("Embed these documents again and replace them; look for overflow in half precision."),
@@ -55,7 +56,7 @@ def _zeros(evidence: Evidence) -> Iterator[Finding]:
             "IDX002",
             Severity.ERROR,
             ZERO.title,
-            f"{count(len(zero), 'vector')} of {census.n:,} are zero.",
+            f"{counted(len(zero), 'vector')} of {census.n:,} are zero.",
             {"vectors.zero": Measure.counted(len(zero) / census.n, n=census.n, null=0.0)},
             "A zero vector has no direction: cosine is undefined and the document is found by accident or never.",
             Remedy("Embed these documents again and replace them."),
@@ -143,14 +144,22 @@ def _lengths(evidence: Evidence) -> Iterator[Finding]:
     odd = np.flatnonzero(live & ~is_unit) if share > 0.5 else np.flatnonzero(is_unit)
     measure = Measure.counted(1 - share, n=int(live.sum()), null=0.0)
     low, high = np.quantile(norms[live & ~is_unit], [0.05, 0.95])
+    by_cosine = evidence.seen.info.metric is Metric.COSINE
     yield Finding(
         "IDX009",
         Severity.WARNING,
         LENGTHS.title,
-        f"{percent(share)} of the vectors have length 1, the others from {number(low)} to {number(high)}.",
+        f"{percent(share)} of the vectors have length 1, the others from {spoken(low)} to {spoken(high)}.",
         {"norms.not_normalised": measure, **evidence.pick("norms.variation")},
-        "Under dot product and L2 the two parts do not compete on equal terms: one is found too often, or never.",
-        Remedy("Scale all vectors to length 1, or rank by cosine.", similarity="cosine"),
+        "Under dot product and L2 the two parts do not compete on equal terms: one is found too often, or never."
+        + (" The store ranks by cosine, which is spared." if by_cosine else ""),
+        Remedy("Scale all vectors to length 1.")
+        if by_cosine
+        else Remedy(
+            "Scale all vectors to length 1, or rank by cosine.",
+            similarity="cosine",
+            tested=evidence.tested("cosine"),
+        ),
         evidence.notes(odd, [f"length {norms[i]:.3g}" for i in odd[:10]]),
     )
 
@@ -180,7 +189,7 @@ def _populations(evidence: Evidence) -> Iterator[Finding]:
         "IDX010",
         Severity.WARNING,
         POPULATIONS.title,
-        f"{percent(share.value)} of the vectors lie in a region of their own, {number(separation.value)} spreads"
+        f"{percent(share.value)} of the vectors lie in a region of their own, {spoken(separation.value)} spreads"
         " away from the rest, with nothing between.",
         evidence.pick("population.minor_share", "population.separation"),
         "A query is near one of the two regions: the documents of the other are not found, whatever they say.",
@@ -213,15 +222,19 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("spectrum.constant_coordinates")
     if not share.value:
         return
-    dim = evidence.seen.info.dim
+    dim, many = evidence.seen.info.dim, share.value > 0.05
     yield Finding(
         "IDX011",
-        Severity.WARNING if share.value > 0.05 else Severity.INFO,
+        Severity.WARNING if many else Severity.INFO,
         CONSTANT.title,
-        f"{count(round(share.value * dim), 'coordinate')} of {dim:,} are the same in all vectors.",
+        f"{counted(round(share.value * dim), 'coordinate')} of {dim:,} have the same value in all vectors.",
         evidence.pick("spectrum.constant_coordinates"),
-        "They cost memory and say nothing; whitening must leave them out.",
-        Remedy("Nothing to do for a few. Many mean vectors that were padded or cut: check the ingestion."),
+        "They take memory and change no ranking.",
+        Remedy(
+            "Look for vectors that were padded or cut at ingestion."
+            if many
+            else "Leave it alone: some models have a few."
+        ),
     )
 
 
@@ -231,8 +244,8 @@ CONSTANT = Rule(
     Severity.WARNING,
     """A coordinate whose range over all vectors is below 1e-5 of the median range.
 
-Some models have a few (all-MiniLM-L6-v2 has three). A warning above 5 % of the dimensions, else for
-information.""",
+Some models have a few (all-MiniLM-L6-v2 has three): for information, and nothing to mend. A warning above 5 % of
+the dimensions, which padding or cutting leaves behind.""",
     _constant,
 )
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, at_most, count, number, percent
+from ragdiag.findings.words import at_least, at_most
 from ragdiag.geometry.intervals import wilson
+from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Metric, Severity
 
 FAR = 0.3
@@ -26,8 +27,8 @@ def _gap(evidence: Evidence) -> Iterator[Finding]:
         "GAP001",
         Severity.WARNING if at_least(ratio, WIDE) else Severity.INFO,
         GAP_RULE.title,
-        f"The mean query and the mean document are {number(distance.value)} apart; the squared gap is"
-        f" {percent(ratio.value)} of the spread, and a linear probe tells them apart with AUC {number(auc.value)}.",
+        f"The mean query and the mean document are {spoken(distance.value)} apart; the squared gap is"
+        f" {percent(ratio.value)} of the spread, and a linear probe tells them apart with AUC {spoken(auc.value)}.",
         evidence.pick("gap.ratio", "gap.mean_distance", "gap.probe_auc"),
         "Documents on the side of the queries are ranked first, whatever is asked: a source of hubs.",
         Remedy(
@@ -65,20 +66,40 @@ def _lengths_decide(evidence: Evidence) -> Iterator[Finding]:
     overlap = evidence.measure(name)
     if not at_most(overlap, LENGTHS_DECIDE):
         return
+    comparison, trial = evidence.comparison, evidence.trial("cosine")
+    if comparison is not None and comparison.winner is not None:
+        raise NotApplicable(f"the labels prove that {comparison.winner} ranks better (SIM002)")
+    tested = evidence.tested("cosine")
+    harmless = (
+        comparison is not None
+        and trial is not None
+        and trial.delta.high is not None
+        and trial.delta.high < comparison.min_effect
+        and not comparison.at_chance
+    )
     engine = " LangChain's FAISS builds an L2 index by default, and for DistanceStrategy.COSINE too."
     yield Finding(
         "SIM001",
-        Severity.WARNING,
+        Severity.INFO if harmless else Severity.WARNING,
         LENGTHS_RULE.title,
         f"The store ranks by {_SPOKEN[metric]}, and its vectors differ in length: only {percent(overlap.value)} of"
         f" the top {evidence.seen.k} are those that cosine gives."
         + (engine if "langchain" in evidence.seen.info.kind and metric is Metric.L2 else ""),
         evidence.pick(name, "norms.variation"),
-        "Long or short documents are preferred, whatever they say; most models mean length to play no part.",
-        Remedy(
+        "None that the labelled queries show: ranked by cosine they would find no more."
+        if harmless
+        else "Long or short documents are preferred, whatever they say; most models mean length to play no part.",
+        Remedy("Leave it alone: this model means its lengths, or these queries do not suffer.", "cosine", tested)
+        if harmless
+        else Remedy(
             "Scale vectors to length 1, or rank by cosine, if the model was trained for cosine: its card says."
-            " Labelled queries (--queries) show what it is worth.",
+            + (
+                " More labelled queries would decide."
+                if tested
+                else " Labelled queries (--queries) show what it is worth."
+            ),
             similarity="cosine",
+            tested=tested,
         ),
     )
 
@@ -92,8 +113,9 @@ LENGTHS_RULE = Rule(
     f"""Mean overlap of the top k under the store's metric and under cosine, for sampled documents as queries against
 all documents. Fires at {LENGTHS_DECIDE:.0%} or less (upper end).
 
-A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell: with
-labelled queries SIM002 proves or refutes it.""",
+A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell, labelled
+queries can: when they prove another similarity better SIM002 says so instead; when the gain of cosine is below
+the smallest effect that counts (upper end), this is for information.""",
     _lengths_decide,
 )
 
@@ -111,15 +133,15 @@ def _better(evidence: Evidence) -> Iterator[Finding]:
         "SIM002",
         Severity.ERROR,
         BETTER_RULE.title,
-        f"{comparison.metric} is {number(base.value)} under {comparison.baseline}, as the store ranks, and"
-        f" {number(score.mean.value)} under {run.similarity}, for the same vectors and {comparison.queries:,} queries.",
+        f"{comparison.metric} is {spoken(base.value)} under {comparison.baseline}, as the store ranks, and"
+        f" {spoken(score.mean.value)} under {run.similarity}, for the same vectors and {comparison.queries:,} queries.",
         {f"{comparison.metric}.delta": score.delta, f"{comparison.metric}.baseline": base},
         "Relevant documents that are in the store are ranked too low to be read.",
         Remedy(
             f"Rank by {run.similarity}: build the index with that metric"
             + (", or normalise the vectors." if run.similarity == "cosine" else "."),
             similarity=run.similarity,
-            tested=f"paired over {comparison.queries:,} labelled queries, p = {number(score.p)} (Holm),"
+            tested=f"paired over {comparison.queries:,} labelled queries, p = {spoken(score.p)} (Holm),"
             f" {comparison.resamples:,} resamples",
         ),
     )
@@ -157,8 +179,8 @@ def _unknown(evidence: Evidence) -> Iterator[Finding]:
         "RET001",
         Severity.WARNING if (share.value or 0.0) >= 0.01 else Severity.INFO,
         UNKNOWN_RULE.title,
-        f"{count(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
-        f" {count(lost, 'query has', 'queries have')} no relevant document there at all.",
+        f"{counted(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
+        f" {counted(lost, 'query has', 'queries have')} no relevant document there at all.",
         {"judgements.unknown": share},
         "No similarity can find them; they count as missed in every figure here.",
         Remedy("Ingest the missing documents, or compare the ids of the judgements with those of the store."),

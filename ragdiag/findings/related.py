@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, number, percent
+from ragdiag.findings.words import at_least
+from ragdiag.numbers import percent, spoken
 from ragdiag.retrieval.comparison import HARDLY_ABOVE, HIGH_NULL, Comparison
 from ragdiag.retrieval.significance import FEWEST
 from ragdiag.types import Severity
@@ -28,7 +29,7 @@ def _chance(evidence: Evidence) -> Iterator[Finding]:
     mean = comparison.runs[0].scores[comparison.metric].mean
     if comparison.at_chance is None:
         few = f"fewer than {FEWEST} labelled queries"
-        shared = f"dealt at random, the judgements score {number(mean.null)}: chance and skill cannot be told apart"
+        shared = f"dealt at random, the judgements score {spoken(mean.null)}: chance and skill cannot be told apart"
         raise NotApplicable(few if comparison.queries < FEWEST else shared)
     if not comparison.at_chance:
         return
@@ -38,8 +39,8 @@ def _chance(evidence: Evidence) -> Iterator[Finding]:
         "RET002",
         Severity.ERROR,
         CHANCE_RULE.title,
-        f"{comparison.metric} is {number(mean.value)} over {comparison.queries:,} labelled queries; the same lists"
-        f" score {number(mean.null)} when the judgements are dealt to the queries at random."
+        f"{comparison.metric} is {spoken(mean.value)} over {comparison.queries:,} labelled queries; the same lists"
+        f" score {spoken(mean.null)} when the judgements are dealt to the queries at random."
         + (
             f" {percent(misplaced.value)} of the relevant documents are farther from their query than the median"
             " document, as half of unrelated ones are."

@@ -10,6 +10,7 @@ from ragdiag.findings import contents, hubs, integrity, labelled, related, shape
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding
 from ragdiag.findings.rule import NotApplicable, Rule
+from ragdiag.types import Severity
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
@@ -26,16 +27,26 @@ class Checked:
     Attributes
     ----------
     findings : tuple of Finding
-        Worst first, then by code.
+        Worst first; of one severity what labels have proven, then broken data by the share it concerns.
     passed : tuple of str
         Codes that looked and found nothing.
     skipped : mapping of str to str
-        Code to the reason why it could not look.
+        Code to the reason why it could not look: that of the first undefined measure it asked for, where it
+        found nothing.
     """
 
     findings: tuple[Finding, ...]
     passed: tuple[str, ...]
     skipped: Mapping[str, str]
+
+
+def _rank(finding: Finding) -> tuple[int, int, float, str]:
+    """Return the sort key: severity; what labels have proven, then broken data by its share, then the rest."""
+    proven = finding.severity is Severity.ERROR and finding.code.startswith(("SIM", "RET"))
+    data = finding.code.startswith("IDX")
+    main = next(iter(finding.evidence.values())).value or 0.0
+    share = main if data and main <= 1 else 0.0
+    return -finding.severity, 0 if proven else 1 if data else 2, -share, finding.code
 
 
 def selected(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
@@ -61,13 +72,16 @@ def check_rules(evidence: Evidence, *, select: Sequence[str] = (), ignore: Seque
     passed: list[str] = []
     skipped: dict[str, str] = {}
     for rule in selected(select, ignore):
+        seen, measures = evidence.watched()
         try:
-            found = list(rule.check(evidence))
+            found = list(rule.check(seen))
         except NotApplicable as reason:
             skipped[rule.code] = str(reason)
             continue
         findings.extend(found)
-        if not found:
+        if not found and measures.undefined:
+            skipped[rule.code] = measures.undefined[0]
+        elif not found:
             passed.append(rule.code)
-    findings.sort(key=lambda finding: (-finding.severity, finding.code))
+    findings.sort(key=_rank)
     return Checked(tuple(findings), tuple(passed), skipped)

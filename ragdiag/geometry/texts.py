@@ -14,13 +14,19 @@ from ragdiag.geometry.intervals import wilson
 from ragdiag.types import Measure
 
 WORDS = 5  # of a shingle
+CHARACTERS = 10  # of a shingle where words are not spaced: about as much text
 COMMON = 5  # texts that share a shingle before it counts as page furniture
 HALF = 0.5
-_WORD = re.compile(r"\w+")
+# Thai, Lao, Burmese, Khmer, kana and Han: scripts that put no space between words.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_CHARACTER = re.compile(f"[{_UNSPACED}]")
 
 
 def boilerplate(texts: Sequence[str | None]) -> tuple[Measure, NDArray[np.bool_]]:
-    """Share of texts more than half of whose five-word shingles stand in at least five other texts.
+    """Share of texts more than half of whose shingles stand in at least five other texts.
+
+    A shingle is five words in a row, or ten characters of a text mostly in a script without spaces.
 
     0 … 1, null 0. Texts that equal another count once, as duplicates do not make page furniture. Interval:
     Wilson over the sampled texts. Undefined where the store keeps no texts. It sees furniture that is
@@ -42,5 +48,7 @@ def boilerplate(texts: Sequence[str | None]) -> tuple[Measure, NDArray[np.bool_]
 
 def _shingles(text: str) -> frozenset[int]:
     words = [word.casefold() for word in _WORD.findall(text)]
+    unspaced = sum(_CHARACTER.match(word) is not None for word in words)
+    size = CHARACTERS if 2 * unspaced > len(words) else WORDS
     # A crc, since hash() differs from run to run.
-    return frozenset(crc32(" ".join(words[i : i + WORDS]).encode()) for i in range(max(len(words) - WORDS + 1, 1)))
+    return frozenset(crc32(" ".join(words[i : i + size]).encode()) for i in range(max(len(words) - size + 1, 1)))

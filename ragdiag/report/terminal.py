@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ragdiag.geometry.portrait import NO_JUDGEMENTS, NO_QUERIES
+from ragdiag.numbers import count, counted
 from ragdiag.report.model import Report, Sampling
-from ragdiag.report.numbers import count, counted
 from ragdiag.report.page import Page
 from ragdiag.report.terminal_comparison import comparison_section
 from ragdiag.report.terminal_findings import finding_block, finding_line
@@ -13,6 +14,7 @@ from ragdiag.report.terminal_measures import measures_table
 from ragdiag.types import Severity, StoreInfo
 
 _MOST_STEPS = 3
+_MOST_REASONS = 3
 
 
 def to_text(
@@ -60,7 +62,7 @@ def to_text(
 
 
 def verdict(report: Report) -> str:
-    """Return what the audit says, in one sentence.
+    """Return what the audit says, in a sentence; where it found nothing wrong, also what it could not look at.
 
     Parameters
     ----------
@@ -77,10 +79,25 @@ def verdict(report: Report) -> str:
     if worst is None:
         if not report.passed:
             return "No rule could look at this store."
-        return "Nothing wrong was found. Leave it alone."
+        alone = " Leave it alone." if report.comparison is not None else ""
+        return f"Nothing wrong was found.{alone}{_untested(report)}"
     if worst is Severity.INFO:
-        return f"Nothing wrong was found; {words[0]} to know."
+        return f"Nothing wrong was found; {words[0]} to know.{_untested(report)}"
     return ", ".join(words) + "."
+
+
+def _untested(report: Report) -> str:
+    """Return what a clean verdict does not cover."""
+    parts = []
+    reasons = list(report.skipped.values())
+    if report.comparison is None:
+        parts.append("whether retrieval suffers (no labelled queries)")
+        reasons = [reason for reason in reasons if reason not in (NO_QUERIES, NO_JUDGEMENTS)]
+    if reasons:
+        few = list(dict.fromkeys(reasons))
+        named = "; ".join(few[:_MOST_REASONS]) + ("; …" if len(few) > _MOST_REASONS else "")
+        parts.append(f"what {counted(len(reasons), 'rule')} could not look at ({named})")
+    return f" Not tested: {', and '.join(parts)}." if parts else ""
 
 
 def _tally(report: Report, severity: Severity) -> str:
@@ -159,6 +176,8 @@ def _next(page: Page, report: Report) -> None:
             remedies.setdefault(finding.code, finding.remedy.text)
     for step, (code, remedy) in enumerate(list(remedies.items())[:_MOST_STEPS], start=1):
         page.field(f"{step}.", (code, "bold"), f": {_first_sentence(remedy)}", hang=5)
+    if len(remedies) > _MOST_STEPS:
+        page.line(f"… and {len(remedies) - _MOST_STEPS} more: ", ", ".join(list(remedies)[_MOST_STEPS:]), indent=2)
     if remedies:
         page.line(
             ("ragdiag rule " + next(iter(remedies)), "bold"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from rich.cells import cell_len
 
-from ragdiag.report.numbers import count, counted, number, probability, score
+from ragdiag.numbers import count, counted, number, probability, score
 from ragdiag.report.page import Page, Part
-from ragdiag.retrieval.compare import LISTED
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
 from ragdiag.types import StoreInfo
 
@@ -47,12 +47,13 @@ def comparison_section(page: Page, comparison: Comparison, *, told: Collection[s
     """
     page.heading("Labelled retrieval")
     if not alone:
-        page.line(f"{_labels(comparison)} {_tested(comparison) if len(comparison.runs) > 1 else ''}")
+        page.line(f"{_labels(comparison)} {_tested(comparison)}")
         if comparison.note and comparison.note not in told:
             page.line(f"Note: {comparison.note}")
+    metrics = sorted(comparison.runs[0].scores, key=lambda name: name != comparison.metric) if comparison.runs else []
+    for metric in metrics:
         page.gap()
-    _deciding(page, comparison)
-    _others(page, comparison)
+        _block(page, comparison, metric)
     _frontier(page, comparison)
     for name, reason in comparison.refused.items():
         page.gap()
@@ -105,32 +106,28 @@ def _fitted(comparison: Comparison) -> str:
 
 
 def _tested(comparison: Comparison) -> str:
-    return (
-        f"Differences to {comparison.baseline} in pairs; intervals and p from {count(comparison.resamples)}"
-        " resamples of the groups, p Holm-corrected."
-        if comparison.clusters < comparison.queries
-        else f"Differences to {comparison.baseline} in pairs; intervals and p from {count(comparison.resamples)}"
-        " resamples of the queries, p Holm-corrected."
-    )
+    resampled = "groups" if comparison.clusters < comparison.queries else "queries"
+    resamples = f"{count(comparison.resamples)} resamples of the {resampled}"
+    if len(comparison.runs) == 1 and comparison.lexical is None:
+        return f"Intervals from {resamples}."
+    return f"Differences to {comparison.baseline} in pairs; intervals and p from {resamples}, p Holm-corrected."
 
 
-def _deciding(page: Page, comparison: Comparison) -> None:
-    metric, alone = comparison.metric, len(comparison.runs) == 1
-    header = (f"{metric} [95 %]", "" if alone else "difference [95 %]", "" if alone else "p", "similarity")
-    _row(page, [(text, "dim") for text in header[:3]], header[3], "dim")
-    null = None
-    for run, label in _ordered(comparison):
-        paired = run.scores[metric]
-        null = paired.mean.null if null is None else null
+def _block(page: Page, comparison: Comparison, metric: str) -> None:
+    """Add every similarity under one metric, the baseline first, the others best first."""
+    compared = len(comparison.runs) > 1 or comparison.lexical is not None
+    header = (f"{metric} [95 %]", "difference [95 %]" if compared else "", "p" if compared else "")
+    _row(page, [(text, "dim") for text in header], "similarity", "dim")
+    for run, label in _ordered(comparison, metric):
         style = "bold" if run.similarity == comparison.winner else ""
-        _row(page, [*_cells(paired, baseline=run is comparison.runs[0])], label, style)
+        _row(page, _cells(run.scores[metric], baseline=run is comparison.runs[0]), label, style)
+    null = comparison.runs[0].scores[metric].mean.null
     if null is not None:
         _row(page, [(f"{null:.3f}", "dim"), "", ""], "(chance)", "dim")
 
 
-def _ordered(comparison: Comparison) -> Iterator[tuple[SimilarityScores, str]]:
+def _ordered(comparison: Comparison, metric: str) -> Iterator[tuple[SimilarityScores, str]]:
     """Yield the baseline, then the others, best first; BM25 under its own name."""
-    metric = comparison.metric
     rest = [(run, run.similarity) for run in comparison.runs[1:]]
     if comparison.lexical is not None:
         rest.append((comparison.lexical, _WORDS))
@@ -159,43 +156,19 @@ def _row(page: Page, cells: Sequence[Part], name: str, style: str) -> None:
 
 
 def _split(name: str, width: int) -> list[str]:
-    """Break a name after its bars.
+    """Break a name after its bars, and where that is not enough after its commas.
 
     Examples
     --------
     >>> _split("query-centred | whitened(gamma=0.5)", 23)
     ['query-centred |', 'whitened(gamma=0.5)']
     """
-    lines: list[str] = []
-    stages = name.split(" | ")
-    for i, stage in enumerate(stages):
-        piece = stage + (" |" if i + 1 < len(stages) else "")
-        if lines and cell_len(lines[-1]) + 1 + cell_len(piece) <= width:
-            lines[-1] += " " + piece
-        else:
-            lines.append(piece)
+    lines = [""]
+    for piece in re.split(r"(?<=\|) |(?<=,) ", name):
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(piece) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {piece}".strip()
     return lines
-
-
-def _others(page: Page, comparison: Comparison) -> None:
-    """Add the means under the metrics that do not decide, without their tests, which the JSON holds."""
-    names = [name for name in comparison.runs[0].scores if name != comparison.metric] if comparison.runs else []
-    if not names:
-        return
-    page.gap()
-    widths = [-max(len(name), 5) for name in names]
-    baseline = comparison.baseline
-    page.row([*(((name, "dim"), width) for name, width in zip(names, widths, strict=True)), (("overlap", "dim"), -7)])
-    for run, label in _ordered(comparison):
-        means = [run.scores[name].mean.value for name in names]
-        shared = run.overlap.value if run.overlap is not None else None
-        cells: list[tuple[Part, int]] = [
-            (f"{mean:.3f}" if mean is not None else "", width) for mean, width in zip(means, widths, strict=True)
-        ]
-        cells.append((f"{shared:.2f}" if shared is not None else "", -7))
-        style = "bold" if run.similarity == comparison.winner else ""
-        page.row([*cells, ((label, style), cell_len(label))])
-    page.line((f"overlap: share of its top {LISTED} that {baseline} lists too", "dim"), indent=2)
 
 
 def _frontier(page: Page, comparison: Comparison) -> None:

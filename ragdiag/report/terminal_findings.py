@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ragdiag.findings.finding import DocumentNote, Finding
-from ragdiag.report.numbers import count, interval, number
+from ragdiag.numbers import count, interval, number
 from ragdiag.report.page import Page
 from ragdiag.types import Measure, Severity
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 
-from ragdiag.report.numbers import count, interval, number
+from ragdiag.numbers import count, interval, number
 from ragdiag.report.page import Page
 from ragdiag.types import Measure
 

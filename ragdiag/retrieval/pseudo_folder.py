@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ragdiag.errors import ConfigError, JudgementsError
-from ragdiag.retrieval.judgements import read_judgements
+from ragdiag.retrieval.judgements import read_beir
 from ragdiag.retrieval.pseudo import PseudoQuery
 
 _FILES = {"README.md", "queries.jsonl", "qrels", "qrels/test.tsv"}
@@ -52,7 +52,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     if other is not None:
         raise ConfigError(f"{folder} holds {other!r}, which is not of queries", hint="give another folder")
     try:
-        pseudo = read_judgements(target).pseudo
+        pseudo = read_beir(target).pseudo
     except JudgementsError as error:
         raise ConfigError(f"{folder} holds no queries that can be read", hint="give another folder") from error
     if not pseudo:

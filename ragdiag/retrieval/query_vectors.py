@@ -60,6 +60,6 @@ def query_vectors_of(
     if labels is not None and len(vectors) != len(labels.query_ids):
         raise VectorsError(
             f"{what} has {len(vectors):,} rows for {len(labels.query_ids):,} queries of {labels.name}",
-            hint="give one row per line of queries.jsonl, in its order",
+            hint="give one row per query, in their order",
         )
     return vectors

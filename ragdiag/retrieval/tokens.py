@@ -44,17 +44,28 @@ def tokens(text: str) -> Iterator[str]:
     >>> list(tokens("东京2020年 iPhone手机"))
     ['东京', '2020', '年', 'iphone', '手机']
     """
-    word, unspaced, pile = _patterns()
-    # Sorting a pile of n marks takes n² steps, and a hostile text may be nothing else.
-    if not text.isascii():
-        text = pile.sub(lambda found: found.group()[:_MOST_MARKS], text)
-    for run in word.findall(unicodedata.normalize("NFKC", text).casefold()):
+    word, unspaced, _ = _patterns()
+    for run in word.findall(folded(text)):
         for odd, part in enumerate(unspaced.split(run)):
             if odd % 2 and len(part) > 1:
                 for i in range(len(part) - 1):
                     yield part[i : i + 2]
             elif part:
                 yield part
+
+
+def folded(text: str) -> str:
+    """Return a text without what only looks different: NFKC, case-folded.
+
+    Examples
+    --------
+    >>> folded("Ｓtraße")
+    'strasse'
+    """
+    # Sorting a pile of n marks takes n² steps, and a hostile text may be nothing else.
+    if not text.isascii():
+        text = _patterns()[2].sub(lambda found: found.group()[:_MOST_MARKS], text)
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 @cache

@@ -6,6 +6,7 @@ from ragdiag.similarities.dot import Dot
 from ragdiag.similarities.l2 import L2
 from ragdiag.similarities.pipeline import FittedSimilarity, Pipeline
 from ragdiag.similarities.registry import for_metric, parse
+from ragdiag.similarities.saved import load, save
 from ragdiag.types import Similarity
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "Similarity",
     "Training",
     "for_metric",
+    "load",
     "parse",
+    "save",
 ]

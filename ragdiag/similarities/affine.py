@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ragdiag.errors import SimilarityError
+from ragdiag.similarities.base import array_of, refuse_other_width
 from ragdiag.types import Float32, Float64, FloatArray
 
 
@@ -40,9 +42,10 @@ class Affine:
         return self._map(Q, self.query_mean)
 
     def _map(self, X: Float32, mean: Float64) -> Float32:
-        shifted = (X.astype(np.float64) - mean) * X.any(axis=1, keepdims=True)
-        narrow: Float32 = shifted.astype(np.float32)
-        return narrow if self.matrix is None else narrow @ self.matrix.astype(np.float32)
+        refuse_other_width(X, len(mean))
+        moved = (X.astype(np.float64) - mean) * X.any(axis=1, keepdims=True)
+        # In float64: whitening enlarges the coordinates that vary least, with the rounding of the others in them.
+        return (moved if self.matrix is None else moved @ self.matrix).astype(np.float32)
 
     @property
     def arrays(self) -> Mapping[str, FloatArray]:
@@ -53,8 +56,11 @@ class Affine:
     @classmethod
     def of(cls, arrays: Mapping[str, FloatArray]) -> Affine:
         """Rebuild the map from its arrays."""
-        wide = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
-        return cls(wide["document_mean"], wide["query_mean"], wide.get("matrix"))
+        means = [array_of(arrays, name, 1).astype(np.float64) for name in ("document_mean", "query_mean")]
+        matrix = array_of(arrays, "matrix", 2).astype(np.float64) if "matrix" in arrays else None
+        if len(means[0]) != len(means[1]) or (matrix is not None and len(matrix) != len(means[0])):
+            raise SimilarityError("the arrays of a linear map disagree on its dimension", hint="fit and save it again")
+        return cls(means[0], means[1], matrix)
 
 
 def centred_on_documents(mean: Float64, matrix: Float64 | None = None) -> Affine:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from ragdiag.errors import SimilarityError
 from ragdiag.types import Float32, FloatArray
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ class Fitted(Protocol):
 
     @property
     def arrays(self) -> Mapping[str, FloatArray]:
-        """What was fitted, by name; `Recipe.restore` takes it back.
+        """What was fitted, by name, in float32 or float64; `Recipe.restore` takes it back.
 
-        A name begins with ``query_`` when the array plays no part in the map of the documents.
+        A name begins with ``query_`` when, and only when, documents are mapped without that array.
         """
         ...
 
@@ -91,6 +92,48 @@ class Recipe(Protocol):
     def restore(self, arrays: Mapping[str, FloatArray]) -> Fitted:
         """Rebuild what `fit` returned from its arrays."""
         ...
+
+
+def whole(value: object, what: str, least: int = 1) -> None:
+    """Refuse an option that is no whole number, or smaller than `least`.
+
+    Examples
+    --------
+    >>> whole(2.5, "pca has k")
+    Traceback (most recent call last):
+    ragdiag.errors.SimilarityError: pca has k=2.5: give a whole number, at least 1
+    """
+    if type(value) is not int or value < least:
+        raise SimilarityError(f"{what}={value}", hint=f"give a whole number, at least {least}")
+
+
+def number(value: object, what: str, low: float, high: float) -> None:
+    """Refuse an option that is no number above `low` and up to `high`."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low < value <= high:
+        raise SimilarityError(f"{what}={value}", hint=f"give a number above {low:g} and up to {high:g}")
+
+
+def refuse_few(training: Training, kind: str, fewest: int = 2) -> None:
+    """Refuse to learn from fewer documents than `fewest`."""
+    n = len(training.documents)
+    if n < fewest:
+        raise SimilarityError(f"{kind} has {n:,} documents to learn from", hint=f"give at least {fewest:,}")
+
+
+def refuse_other_width(X: FloatArray, width: int) -> None:
+    """Refuse vectors of another dimension than the one a map was fitted on."""
+    if X.shape[1] != width:
+        raise SimilarityError(
+            f"the similarity is for vectors of {width} dimensions, these have {X.shape[1]}",
+            hint="use the embedding model that it was fitted with",
+        )
+
+
+def array_of(arrays: Mapping[str, FloatArray], name: str, ndim: int) -> FloatArray:
+    """Return one of the arrays that a map is rebuilt from."""
+    if name not in arrays or arrays[name].ndim != ndim:
+        raise SimilarityError(f"the array {name!r} is missing or has not {ndim} axes", hint="fit and save it again")
+    return arrays[name]
 
 
 class Given:
@@ -131,5 +174,9 @@ def spelled(recipe: Recipe) -> str:
 
 def _spelled_value(value: Any) -> str:
     if isinstance(value, str):
-        return value if value.replace("-", "").isidentifier() else repr(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        bare = value.replace("-", "").isidentifier() and value not in ("true", "false", "True", "False", "None")
+        quote = '"' if "'" in value else "'"
+        return value if bare else f"{quote}{value}{quote}"
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"  # 1.0 as 1: one similarity has one name
+    return str(value).lower() if isinstance(value, bool) else str(value)

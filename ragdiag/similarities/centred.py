@@ -1,4 +1,4 @@
-"""Remedies that shift vectors: both sides by the document mean, each by its own, or along the mean direction."""
+"""Remedies that shift vectors: both sides by the document mean, or each by its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.affine import Affine, centred_on_documents
-from ragdiag.similarities.base import Training
+from ragdiag.similarities.base import Training, refuse_few
 from ragdiag.types import FloatArray
 
 FEWEST_QUERIES = 10  # 30 are enough; below 10 their mean is mostly noise
@@ -30,6 +30,7 @@ class Centred:
 
     def fit(self, training: Training) -> Affine:
         """Learn the mean of the documents."""
+        refuse_few(training, "centred")
         return centred_on_documents(training.documents.mean(axis=0, dtype=np.float64))
 
     def restore(self, arrays: Mapping[str, FloatArray]) -> Affine:
@@ -51,6 +52,7 @@ class QueryCentred:
 
     def fit(self, training: Training) -> Affine:
         """Learn both means."""
+        refuse_few(training, "query-centred")
         queries = training.queries
         if queries is None or len(queries) < FEWEST_QUERIES:
             found = 0 if queries is None else len(queries)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.affine import Affine
-from ragdiag.similarities.base import Fitted, Recipe, Training, spelled
+from ragdiag.similarities.base import Fitted, Recipe, Training, refuse_other_width, spelled
 from ragdiag.similarities.cosine import Cosine
 from ragdiag.similarities.dot import Dot
 from ragdiag.types import Float32, FloatArray, Similarity
@@ -25,10 +25,17 @@ class FittedSimilarity:
         As they are written.
     stages : tuple of Fitted
         One for each recipe; a last one, cosine, where the last recipe does not score.
+    dim : int
+        Of the vectors it takes.
+    n_documents, n_queries : int
+        What it was fitted on.
     """
 
     recipes: tuple[Recipe, ...]
     stages: tuple[Fitted, ...]
+    dim: int
+    n_documents: int
+    n_queries: int
 
     @property
     def name(self) -> str:
@@ -37,12 +44,14 @@ class FittedSimilarity:
 
     def documents(self, X: Float32) -> Float32:
         """Map documents, shape (n, d), to shape (n, p)."""
+        refuse_other_width(X, self.dim)
         for stage in self.stages:
             X = stage.documents(X)
         return X
 
     def queries(self, Q: Float32) -> Float32:
         """Map queries, shape (m, d), to shape (m, p)."""
+        refuse_other_width(Q, self.dim)
         for stage in self.stages:
             Q = stage.queries(Q)
         return Q
@@ -65,6 +74,7 @@ class FittedSimilarity:
         """Return an equal similarity that leaves documents as they are, or None where there is none.
 
         Under the inner product ``(q − μ_q)A · (d − μ_d)A`` ranks as ``(q − μ_q)AAᵀ · d``: the index stays.
+        Zero documents apart, which score 0 on either side, but not among the same scores.
         """
         affine = [stage for stage in self.stages[:-1] if isinstance(stage, Affine)]
         if not isinstance(self.stages[-1], Dot) or len(affine) < len(self.stages) - 1:
@@ -124,22 +134,28 @@ class Pipeline:
 
     def fit(self, training: Training) -> FittedSimilarity:
         """Fit each recipe on what the ones before it made of the training vectors."""
+        n_documents, dim = training.documents.shape
+        n_queries = 0 if training.queries is None else len(training.queries)
+        if training.queries is not None:
+            refuse_other_width(training.queries, dim)
         stages: list[Fitted] = []
         for i, recipe in enumerate(self.recipes):
             stages.append(recipe.fit(training))
             if i + 1 < len(self.recipes):
                 training = training.mapped(stages[-1])
-        return self._scored(stages)
+        return self._scored(stages, dim, n_documents, n_queries)
 
-    def restore(self, arrays: Mapping[str, FloatArray]) -> FittedSimilarity:
+    def restore(
+        self, arrays: Mapping[str, FloatArray], *, dim: int, n_documents: int, n_queries: int
+    ) -> FittedSimilarity:
         """Rebuild what `fit` returned from its arrays."""
         stages = []
         for i, recipe in enumerate(self.recipes):
             own = {name.split(".", 1)[1]: a for name, a in arrays.items() if name.split(".", 1)[0] == str(i)}
             stages.append(recipe.restore(own))
-        return self._scored(stages)
+        return self._scored(stages, dim, n_documents, n_queries)
 
-    def _scored(self, stages: list[Fitted]) -> FittedSimilarity:
+    def _scored(self, stages: list[Fitted], dim: int, n_documents: int, n_queries: int) -> FittedSimilarity:
         if not self.recipes[-1].scores:
             stages = [*stages, Cosine()]
-        return FittedSimilarity(self.recipes, tuple(stages))
+        return FittedSimilarity(self.recipes, tuple(stages), dim, n_documents, n_queries)

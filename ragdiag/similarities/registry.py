@@ -7,25 +7,63 @@ import dataclasses
 import difflib
 import re
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
 
 from ragdiag.errors import PluginError, SimilarityError
 from ragdiag.similarities.abtt import ABTT
 from ragdiag.similarities.base import Recipe
+from ragdiag.similarities.binary import Binary
 from ragdiag.similarities.centred import Centred, QueryCentred
 from ragdiag.similarities.cosine import Cosine
+from ragdiag.similarities.csls import CSLS
+from ragdiag.similarities.dis_sim_local import DisSimLocal
 from ragdiag.similarities.dot import Dot
+from ragdiag.similarities.int8 import Int8
+from ragdiag.similarities.inverted_softmax import InvertedSoftmax
 from ragdiag.similarities.l2 import L2
+from ragdiag.similarities.layer_norm import LayerNorm
+from ragdiag.similarities.local_scaling import LocalScaling
+from ragdiag.similarities.mean_direction import MeanDirection
+from ragdiag.similarities.nnn import NNN
+from ragdiag.similarities.pca import PCA
 from ragdiag.similarities.pipeline import Pipeline
+from ragdiag.similarities.pq import PQ
+from ragdiag.similarities.soft_cosine import SoftCosine
+from ragdiag.similarities.truncated import Truncated
 from ragdiag.similarities.whitened import Whitened
+from ragdiag.similarities.z_score import ZScore
 from ragdiag.types import Metric, Similarity
 
 GROUP = "ragdiag.similarities"
-OURS: tuple[type[Recipe], ...] = (Cosine, Dot, L2, Centred, QueryCentred, ABTT, Whitened)
+OURS: tuple[type[Recipe], ...] = (
+    Cosine,
+    Dot,
+    L2,
+    Centred,
+    QueryCentred,
+    MeanDirection,
+    ZScore,
+    ABTT,
+    PCA,
+    Whitened,
+    LayerNorm,
+    SoftCosine,
+    CSLS,
+    NNN,
+    InvertedSoftmax,
+    LocalScaling,
+    DisSimLocal,
+    Truncated,
+    Int8,
+    Binary,
+    PQ,
+)
 _BY_METRIC: dict[Metric, Similarity] = {Metric.COSINE: Cosine(), Metric.DOT: Dot(), Metric.L2: L2()}
+LONGEST_NAME = 1000
+_PART = re.compile(r"""(?:'[^']*'|"[^"]*"|[^|'"])*""")
 _STAGE = re.compile(r"(?P<kind>[a-z][a-z0-9-]*)\s*(?:\((?P<options>.*)\))?", re.DOTALL)
-_OPTION = re.compile(r"\s*(?P<name>[a-z_]\w*)\s*=\s*(?P<value>'[^']*'|\"[^\"]*\"|[^,'\"]+?)\s*(?:,|$)")
+_OPTION = re.compile(r"\s*(?P<name>[a-z_]\w*)\s*=\s*(?P<value>'[^']*'|\"[^\"]*\"|[^,'\"\s]+)\s*(?:,|$)")
 
 
 def for_metric(metric: Metric | None) -> Similarity:
@@ -39,31 +77,47 @@ def for_metric(metric: Metric | None) -> Similarity:
     return _BY_METRIC[metric or Metric.COSINE]
 
 
-@cache
 def kinds() -> dict[str, type[Recipe]]:
-    """Return every recipe that is installed, by the name of its kind.
+    """Return every recipe that can be used here, by the name of its kind.
 
-    Raises
-    ------
-    PluginError
-        When another package's recipe cannot be loaded, or takes a name that is taken.
+    Recipes of other packages that cannot be loaded, or take a name that is taken, are left out.
+
+    Examples
+    --------
+    >>> "csls" in kinds()
+    True
     """
+    return dict(_installed()[0])
+
+
+@cache
+def _installed() -> tuple[dict[str, type[Recipe]], dict[str, str]]:
+    """Return the recipes by kind, and why others are set aside: they harm nobody who does not ask for them."""
     found = {recipe.kind: recipe for recipe in OURS}
+    theirs: dict[str, EntryPoint] = {}
+    broken: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        known = theirs.setdefault(point.name, point)
+        if known.value != point.value:
+            broken[point.name] = f"two packages call theirs so: {known.value} and {point.value}"
+    for name, point in theirs.items():
+        if name in found or name in broken:
+            continue  # what ragdiag calls so stays what it is
         try:
-            recipe = point.load()
+            found[name] = _loaded(point)
         except (Exception, SystemExit) as error:  # other people's code may fail in any way
-            raise PluginError(
-                f"the similarity {point.name!r} ({point.value}) cannot be loaded: {error}",
-                hint="repair or uninstall its package",
-            ) from error
-        if point.name in found or getattr(recipe, "kind", None) != point.name:
-            raise PluginError(
-                f"the similarity {point.name!r} ({point.value}) clashes with another or calls itself otherwise",
-                hint="its entry point and its `kind` must be one name, and new",
-            )
-        found[point.name] = recipe
-    return found
+            broken[name] = f"{point.value} cannot be loaded: {' '.join(f'{type(error).__name__}: {error}'.split())}"
+    return found, broken
+
+
+def _loaded(point: EntryPoint) -> type[Recipe]:
+    recipe = point.load()
+    lacking = [name for name in ("scores", "last", "uses_queries", "fit", "restore") if not hasattr(recipe, name)]
+    if not isinstance(recipe, type) or not dataclasses.is_dataclass(recipe) or lacking:
+        raise PluginError(f"it is no recipe, but a frozen dataclass with {', '.join(lacking) or 'options'} is wanted")
+    if getattr(recipe, "kind", None) != point.name or _STAGE.fullmatch(point.name) is None:
+        raise PluginError(f"its kind is {getattr(recipe, 'kind', None)!r}, which has to be the name of the entry point")
+    return cast("type[Recipe]", recipe)
 
 
 def parse(name: str) -> Pipeline:
@@ -78,6 +132,8 @@ def parse(name: str) -> Pipeline:
     ------
     SimilarityError
         For an unknown kind (with the nearest known one), an unknown option, or a value out of range.
+    PluginError
+        When another package has this kind, but it cannot be used.
 
     Examples
     --------
@@ -87,7 +143,26 @@ def parse(name: str) -> Pipeline:
     Traceback (most recent call last):
     ragdiag.errors.SimilarityError: unknown similarity 'whitend': did you mean 'whitened'?
     """
-    return Pipeline(tuple(_recipe(part.strip(), name) for part in name.split("|")))
+    if len(name) > LONGEST_NAME:
+        raise SimilarityError(
+            f"the name of a similarity has {len(name):,} characters", hint=f"{LONGEST_NAME} are enough"
+        )
+    return Pipeline(tuple(_recipe(part.strip(), name) for part in _parts(name)))
+
+
+def _parts(name: str) -> list[str]:
+    """Split at the bars that are not quoted; a quote without an end stays in its part."""
+    parts: list[str] = []
+    at = 0
+    while True:
+        match = _PART.match(name, at)
+        end = match.end() if match is not None else at
+        if end < len(name) and name[end] != "|":
+            return [*parts, name[at:]]
+        parts.append(name[at:end])
+        if end == len(name):
+            return parts
+        at = end + 1
 
 
 def _recipe(text: str, whole: str) -> Recipe:
@@ -96,7 +171,9 @@ def _recipe(text: str, whole: str) -> Recipe:
         raise SimilarityError(
             f"{whole!r} is not the name of a similarity", hint='write it like "whitened(k=128, gamma=0.5)"'
         )
-    known, kind = kinds(), match["kind"]
+    (known, broken), kind = _installed(), match["kind"]
+    if kind in broken:
+        raise PluginError(f"the similarity {kind!r} cannot be used: {broken[kind]}", hint="repair or uninstall it")
     if kind not in known:
         close = difflib.get_close_matches(kind, known, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
@@ -127,8 +204,12 @@ def _options(text: str, stage: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """Read a number, a quoted string, or a bare word."""
+    """Read a number, true or false, None, a quoted string, or a bare word."""
+    if text[0] in "'\"":
+        return text[1:-1]  # as it stands: a backslash belongs to a path
+    if text in ("true", "false"):
+        return text == "true"
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text

@@ -9,6 +9,7 @@ import numpy as np
 from ragdiag.errors import SimilarityError
 from ragdiag.types import Float32, Float64
 
+ROUNDING = 1e-13  # of the squared mean: what float32 rounding leaves between vectors that are the same
 NEGLIGIBLE = 1e-10  # of the largest variance: what float32 rounding leaves of a coordinate that is constant
 
 
@@ -53,7 +54,7 @@ def spread(documents: Float32) -> Spread:
     X -= mean
     values, vectors = np.linalg.eigh(X.T @ X / max(len(X) - 1, 1))
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    if len(X) < 2 or values[0] <= 0:
+    if len(X) < 2 or values[0] <= ROUNDING * float(mean @ mean):
         raise SimilarityError("all documents are the same vector", hint="there is no direction to learn from them")
     largest = np.abs(vectors).argmax(axis=0)
     return Spread(len(X), mean, values, vectors * np.sign(vectors[largest, np.arange(len(values))]))

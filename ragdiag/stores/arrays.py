@@ -13,6 +13,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ragdiag.errors import StoreError
+from ragdiag.stores.arrays_write import npy_target, npz_target
 from ragdiag.stores.base import Opener
 from ragdiag.stores.mapped import HeldMatrix, MappedMatrix
 from ragdiag.stores.rows import NumberIds, Rows, RowStore, TextIds, clean_text, pick
@@ -210,10 +211,12 @@ npy_opener = Opener(
     suffixes=(".npy",),
     description="a numpy array file, one vector per row: npy:./vectors.npy?metric=cosine",
     open_uri=open_npy,
+    target=npy_target,
 )
 npz_opener = Opener(
     schemes=("npz",),
     suffixes=(".npz",),
     description="a numpy archive with arrays vectors, ids, texts: npz:./vectors.npz?vector=vectors",
     open_uri=open_npz,
+    target=npz_target,
 )

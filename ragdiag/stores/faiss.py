@@ -12,6 +12,7 @@ from ragdiag.errors import StoreError, StoreNotFoundError
 from ragdiag.stores.base import Opener
 from ragdiag.stores.faiss_file import open_index_file
 from ragdiag.stores.faiss_rows import IndexRows, index_rows
+from ragdiag.stores.faiss_write import INDEX_SUFFIXES, faiss_target
 from ragdiag.stores.langchain_pickle import Docstore, read_docstore
 from ragdiag.stores.rows import Ids, Metadata, NumberIds, Rows, RowStore, TextIds, clean_text, duplicate_ids
 from ragdiag.stores.uri import check_options, existing_path, without_credentials
@@ -168,8 +169,9 @@ def open_faiss(rest: str, options: dict[str, str]) -> FaissStore:
 
 opener = Opener(
     schemes=("faiss",),
-    suffixes=(".faiss", ".index"),
+    suffixes=INDEX_SUFFIXES,
     description="a FAISS index file, or the folder of LangChain's save_local: faiss:./index?index_name=index",
     open_uri=open_faiss,
+    target=faiss_target,
     claims_path=lambda path: os.path.isfile(os.path.join(path, "index.faiss")),
 )

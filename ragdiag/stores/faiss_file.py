@@ -65,6 +65,13 @@ def flat_rows(path: str) -> IndexRows | None:
     return IndexRows(_FLAT_KINDS[magic], count, dim, _FLAT_METRICS[metric], matrix.read)
 
 
+def flat_header(count: int, dim: int, metric: Metric) -> bytes:
+    """Return what a flat index file starts with, as ``faiss.write_index`` writes it; the floats follow."""
+    magic = b"IxFI" if metric is Metric.DOT else b"IxF2"
+    number = next(number for number, known in _FLAT_METRICS.items() if known is metric)
+    return _FLAT.pack(magic, dim, count, 1 << 20, 1 << 20, True, number, count * dim)
+
+
 def load_index(path: str) -> tuple[IndexRows, Any]:
     """Read an index file with faiss in this process; see `open_index_file`."""
     faiss = load_faiss()

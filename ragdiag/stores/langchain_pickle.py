@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import io
 import pickle
 import uuid
 from collections.abc import Mapping
@@ -163,6 +164,14 @@ _UNREADABLE = "could not be read as a LangChain docstore (truncated or corrupt)"
 def examine(path: str) -> int:
     """Read the pickle and return how many documents it holds; runs in a child process."""
     return len(load_docstore(path).documents)
+
+
+def admits(pickled: bytes) -> bool:
+    """Whether a pickled value, such as the metadata of a document, would be read back."""
+    try:
+        return _is_small(_Unpickler(io.BytesIO(pickled)).load())
+    except Exception:  # as when reading: whatever its operations meet
+        return False
 
 
 def load_docstore(path: str) -> Docstore:

@@ -77,7 +77,7 @@ def _open_text(text: str) -> VectorStore:
     if scheme and not os.path.exists(plain):
         opener = openers.schemes.get(scheme)
         if opener is None or opener.open_uri is None:
-            raise _unknown_scheme(scheme, text, openers)
+            raise unknown_scheme(scheme, text, openers)
         return opener.open_uri(rest, options)
     return _open_path(plain, options, openers)
 
@@ -122,7 +122,8 @@ def _can_open(openers: Openers) -> str:
     return f"can be opened here: {schemes or 'nothing'}; files {', '.join(sorted(openers.suffixes))}"
 
 
-def _unknown_scheme(scheme: str, text: str, openers: Openers) -> UnknownStoreError:
+def unknown_scheme(scheme: str, text: str, openers: Openers) -> UnknownStoreError:
+    """Return the error for a scheme that no adapter here opens."""
     known = _can_open(openers)
     broken = [plugin for plugin in openers.broken if plugin.name == scheme]
     if broken:

@@ -12,14 +12,17 @@ from ragdiag.errors import RagdiagError, StoreError
 from ragdiag.stores.base import WHOLE, Opener
 from ragdiag.stores.parquet_columns import (
     check_unique,
+    is_json,
     is_vector_type,
     known_column,
     load_pyarrow,
     to_ids,
+    to_objects,
     to_python,
     to_vectors,
     vector_column,
 )
+from ragdiag.stores.parquet_write import parquet_target
 from ragdiag.stores.rows import NumberIds, checked_batch_size, clean_text, shard_bounds, unknown_id
 from ragdiag.stores.uri import as_metric, check_options, existing_path, without_credentials
 from ragdiag.types import Batch, IntArray, Shard, StoreInfo
@@ -41,7 +44,8 @@ class ParquetStore:
     vector, id, text : str, optional
         The columns. When not given: the only column of lists of floats, ``id`` or ``_id``, and
         ``text``, ``page_content`` or ``content``. All other columns are metadata, except further
-        columns of vectors. Without ids the row numbers serve.
+        columns of vectors. Without ids the row numbers serve. A column of JSON that `write_store`
+        wrote gives the fields of its objects.
     metric : Metric or str, optional
         The similarity by which the vectors are meant to be ranked.
 
@@ -78,6 +82,7 @@ class ParquetStore:
                 for field in schema
                 if field.name not in used and not is_vector_type(field.type, integers=False)
             ]
+            self._objects = [name for name in self._others if is_json(schema.field(name))]
             self._ids = self._read_ids(file) if self._id is not None else None
             first = next(file.iter_batches(batch_size=1, columns=[self._vector]), None)
             if first is None:
@@ -204,10 +209,21 @@ class ParquetStore:
             texts = [clean_text(None if value is None else str(value)) for value in values]
         metadata = None
         if self._others:
-            columns = [to_python(table.column(name), name=self._name) for name in self._others]
-            metadata = [dict(zip(self._others, entry, strict=True)) for entry in zip(*columns, strict=True)]
+            metadata = self._metadata(table, row)
         vectors = to_vectors(table.column(self._vector), name=self._name, row=row, dim=self._info.dim)
         return Batch(ids, vectors, texts, metadata)
+
+    def _metadata(self, table: Any, row: int) -> list[dict[str, Any]]:
+        metadata: list[dict[str, Any]] = [{} for _ in range(table.num_rows)]
+        for name in self._others:
+            column = table.column(name)
+            if name in self._objects:
+                entries = to_objects(column, name=self._name, row=row)
+            else:
+                entries = [{name: value} for value in to_python(column, name=self._name)]
+            for known, entry in zip(metadata, entries, strict=True):
+                known.update(entry)
+        return metadata
 
 
 def _is_utf8(text: str) -> bool:
@@ -225,4 +241,5 @@ opener = Opener(
     suffixes=(".parquet",),
     description="a Parquet file with a column of vectors: parquet:./vectors.parquet?vector=embedding",
     open_uri=open_parquet,
+    target=parquet_target,
 )

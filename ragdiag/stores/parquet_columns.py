@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import MissingExtraError, StoreError
 from ragdiag.stores.rows import duplicate_ids
 from ragdiag.types import Float32
+
+# In the schema, on a column of text that holds the metadata of each row as a JSON object.
+JSON_MARK = {b"ragdiag": b"json"}
 
 
 def load_pyarrow() -> Any:
@@ -104,6 +108,27 @@ def to_python(column: Any, *, name: str) -> list[Any]:
         wide = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
         values = column.cast(wide).to_pylist()
     return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+
+
+def is_json(field: Any) -> bool:
+    """Whether a column was written by us and holds JSON objects."""
+    types = load_pyarrow().types
+    marks = (field.metadata or {}).items()
+    return types.is_string(field.type) and all(mark in marks for mark in JSON_MARK.items())
+
+
+def to_objects(column: Any, *, name: str, row: int) -> list[dict[str, Any]]:
+    """Return a column of JSON objects as mappings; an empty one for null."""
+    objects = []
+    for at, text in enumerate(to_python(column, name=name), start=row):
+        try:
+            value = {} if text is None else json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise StoreError(f"{name}: the metadata of row {at} is no JSON object", hint="write it again")
+        objects.append(value)
+    return objects
 
 
 def to_ids(column: Any, *, name: str, row: int = 0) -> Any:

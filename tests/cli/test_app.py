@@ -59,16 +59,17 @@ def test_version(capsys: Capture) -> None:
 def test_help_lists_the_commands(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-5:] == [
+    assert out.splitlines()[-6:] == [
         "Commands:",
         "  audit    Say what is wrong with a vector store.",
+        "  compare  Say which similarity a store should rank by.",
         "  queries  Make queries of the stored texts, when you have none.",
         "  rule     Explain a rule, or list them all.",
         "  stores   List what can be opened here.",
     ]
 
 
-@pytest.mark.parametrize("command", ["audit", "queries", "rule", "stores"])
+@pytest.mark.parametrize("command", ["audit", "compare", "queries", "rule", "stores"])
 def test_help_fits_80_columns(command: str, capsys: Capture) -> None:
     assert main([command, "--help"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
@@ -87,7 +88,8 @@ def test_without_a_command_the_help_goes_to_stderr(capsys: Capture) -> None:
         (["audti"], "there is no command 'audti': did you mean 'audit'?"),
         (
             ["x\x1b[31m"],
-            "there is no command 'x\\x1b[31m': the commands are audit, queries, rule, stores (see 'ragdiag --help')",
+            "there is no command 'x\\x1b[31m': the commands are audit, compare, queries, rule, stores"
+            " (see 'ragdiag --help')",
         ),
         (["audit"], "missing argument 'STORE' (see 'ragdiag audit --help')"),
     ],

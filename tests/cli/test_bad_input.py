@@ -157,7 +157,7 @@ CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "too few query vectors": (
         saved("bad.npy", np.ones((M - 1, DIM))),
         [*LABELLED[:4], "bad.npy"],
-        "bad.npy has 11 rows for 12 queries of beir: give one row per line of queries.jsonl, in its order",
+        "bad.npy has 11 rows for 12 queries of beir: give one row per query, in their order",
     ),
     "missing query vectors": (nothing, [*LABELLED[:4], "no.npy"], "there is no 'no.npy': check the path, "),
     "queries without vectors": (
@@ -165,7 +165,7 @@ CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
         LABELLED[:3],
         "queries need vectors: add --query-vectors FILE.npy or --embeddings provider:model",
     ),
-    "missing queries": (nothing, ["good.npy", "--queries", "no"], "no does not exist: give a BEIR folder: "),
+    "missing queries": (nothing, ["good.npy", "--queries", "no"], "no does not exist: a BEIR folder holds "),
     "empty queries": (
         lambda: write_queries([]),
         LABELLED,

@@ -46,6 +46,24 @@ def test_idx005_boilerplate_texts() -> None:
     assert finding.documents[0].text == texts[0]
 
 
+def chinese(n: int = N) -> list[str]:
+    """Return texts in which no ten characters stand twice."""
+    rng = np.random.default_rng(4)
+    return ["".join(chr(0x4E00 + c) for c in rng.integers(0, 5000, size=60)) for _ in range(n)]
+
+
+def test_idx005_sees_furniture_where_words_are_not_spaced() -> None:
+    texts = chinese()
+    silent("IDX005", ArrayStore(healthy(), texts=texts))
+    footer = "版权所有，未经许可不得转载。如有任何疑问，请联系客户服务中心，我们将竭诚为您服务。"
+    for i in range(12):
+        texts[i] = f"{footer}{texts[i][:9]}"
+    texts[300] = f"{footer[:20]}{texts[300]}"  # mostly its own words
+    finding = fired("IDX005", ArrayStore(healthy(), texts=texts))
+    assert finding.evidence["texts.boilerplate"] == wilson(12, N, null=0.0)
+    assert listed(finding) == [str(i) for i in range(10)]
+
+
 def test_idx006_equal_vectors() -> None:
     X = healthy()
     silent("IDX006", X)
@@ -87,6 +105,9 @@ def test_idx007_near_duplicates() -> None:
     named = {frozenset((document.id, document.note.split()[-1])) for document in few.documents}
     assert named == {frozenset(("100", "500")), frozenset(("101", "510"))}  # each pair once
     assert few.documents[0].note.startswith("cosine 0.995 to ")
+    X[100] = near(X, 500, 0.9998)
+    assert fired("IDX007", X).documents[0].note.startswith("cosine > .9995 to ")
+    X[100] = near(X, 500, 0.995)
     for i in range(10):
         X[i] = near(X, 400 + i, 0.99)
     many = fired("IDX007", X)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from ragdiag import Severity, open_store
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import clustered, cone, isotropic
-from tests.findings.planted import DIM, N, Told, fired, healthy, listed, silent
+from tests.findings.planted import DIM, N, Told, fired, healthy, judgements, listed, names, silent
 
 
 def test_idx001_vectors_that_are_not_finite() -> None:
@@ -89,6 +90,24 @@ def test_idx009_a_part_is_not_normalised() -> None:
     assert finding.documents[0].note == "length 3"
 
 
+def test_idx009_carries_what_the_labels_show() -> None:
+    X = healthy()
+    X[100:160] *= 3
+    labels = judgements([{f"d{i}": 1} for i in range(80, 180)])
+    asked: dict[str, Any] = {"judgements": labels, "query_vectors": X[80:180].copy()}
+    finding = fired("IDX009", ArrayStore(X, ids=names(), metric="l2"), **asked)
+    assert finding.severity is Severity.WARNING
+    assert finding.remedy.similarity == "cosine"
+    assert finding.remedy.tested.startswith("paired over 100 labelled queries, +")
+    assert "nDCG@10 to l2; " in finding.remedy.tested
+    assert fired("IDX009", ArrayStore(X, ids=names(), metric="l2")).remedy.tested == ""
+    unsaid = fired("IDX009", ArrayStore(X, ids=names()), **asked).remedy.tested
+    assert unsaid == "the 100 labelled queries were ranked by it, nDCG@10 1.000 [1.000, 1.000]"
+    # Ranked by cosine already, the remedy is the other one, and there is nothing to test.
+    remedy = fired("IDX009", ArrayStore(X, ids=names(), metric="cosine"), **asked).remedy
+    assert (remedy.text, remedy.similarity) == ("Scale all vectors to length 1.", None)
+
+
 def test_idx009_lists_the_smaller_part() -> None:
     X = healthy() * np.float32(3)
     X[:20] /= 3
@@ -131,4 +150,4 @@ def test_idx011_constant_coordinates() -> None:
     many = fired("IDX011", X)
     assert many.severity is Severity.WARNING
     assert many.evidence["spectrum.constant_coordinates"].value == 4 / DIM
-    assert many.message == "4 coordinates of 32 are the same in all vectors."
+    assert many.message == "4 coordinates of 32 have the same value in all vectors."

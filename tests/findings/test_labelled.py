@@ -100,6 +100,41 @@ def test_sim002_another_similarity_ranks_better() -> None:
     silent("SIM002", ArrayStore(X, metric="dot"), judgements=labels, query_vectors=Q, plan=Plan(min_effect=0.9))
 
 
+def test_sim001_carries_what_the_labels_show() -> None:
+    X = of_many_lengths(N)
+    store = ArrayStore(X, metric="dot")
+    # Labels that prove cosine better leave the word to SIM002.
+    target = list(range(0, N, 4))
+    Q = unit(unit(X[target]) + np.float32(1.1) * isotropic(RNG(3), len(target), DIM))
+    labels = judgements([{str(t): 1} for t in target])
+    proven = check("SIM001", store, judgements=labels, query_vectors=Q)
+    assert proven.skipped == {"SIM001": "the labels prove that cosine ranks better (SIM002)"}
+    # Where long documents are the relevant ones, length is meant.
+    longest = np.argsort(-np.linalg.norm(X, axis=1))[:150].tolist()
+    Q = unit(unit(X[longest]) + np.float32(2.5) * isotropic(RNG(3), 150, DIM))
+    labels = judgements([{str(t): 1} for t in longest])
+    finding = fired("SIM001", store, judgements=labels, query_vectors=Q)
+    assert finding.severity is Severity.INFO
+    assert finding.cost == "None that the labelled queries show: ranked by cosine they would find no more."
+    assert finding.remedy.text.startswith("Leave it alone")
+    by_dot, by_cosine = (ndcg(ranked(scores(metric, Q, X), 10), longest).mean() for metric in ("dot", "cosine"))
+    assert f"paired over 150 labelled queries, {by_cosine - by_dot:+.3f} [" in finding.remedy.tested
+    assert "nDCG@10 to dot; no proof that it is better" in finding.remedy.tested
+    # Nine queries prove nothing either way.
+    few = fired("SIM001", store, judgements=judgements([{str(t): 1} for t in longest[:9]]), query_vectors=Q[:9])
+    assert few.severity is Severity.WARNING
+    assert "paired over 9 labelled queries" in few.remedy.tested
+    assert "More labelled queries would decide." in few.remedy.text
+
+
+def test_sim001_is_not_decided_by_labels_that_are_at_chance() -> None:
+    X = of_many_lengths(N)
+    labels = judgements([{str(t): 1} for t in range(100)])
+    finding = fired("SIM001", ArrayStore(X, metric="dot"), judgements=labels, query_vectors=healthy(seed=5, n=100))
+    assert finding.severity is Severity.WARNING
+    assert finding.remedy.tested == "labelled queries, which cannot decide: retrieval is at chance (RET002)"
+
+
 def test_sim002_needs_judgements() -> None:
     report = check("SIM002", healthy(), query_vectors=healthy(seed=1, n=30))
     assert report.skipped == {"SIM002": "no judgements were given"}

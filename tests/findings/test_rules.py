@@ -11,7 +11,7 @@ from ragdiag.findings.rule import Rule
 from ragdiag.findings.rules import RULES, selected
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import cone
-from tests.findings.planted import DIM, N, healthy, sentences
+from tests.findings.planted import DIM, N, healthy, judgements, sentences
 
 CODES = [
     *("ANI001", "ANI002", "ANI003", "GAP001", "HUB001", "HUB002", "HUB003"),
@@ -41,6 +41,7 @@ def test_a_healthy_store_has_no_finding_at_all() -> None:
     assert sorted((*report.passed, *report.skipped)) == CODES
     assert all(report.skipped.values())
     assert report.skipped == {
+        "ANI002": "the mean cosine is not above 0",
         "GAP001": "no queries were given",
         "IDX012": "no embedding model was given",
         "RET001": "no queries were given",
@@ -57,16 +58,35 @@ def flawed() -> ArrayStore:
     return ArrayStore(X)
 
 
-def test_findings_are_ordered_worst_first_then_by_code() -> None:
+def test_findings_are_ordered_worst_first_then_broken_data_by_its_share() -> None:
     found = [(finding.severity, finding.code) for finding in audit(flawed()).findings]
     assert found == [
         (Severity.ERROR, "IDX001"),
         (Severity.ERROR, "IDX002"),
         (Severity.WARNING, "ANI002"),
-        (Severity.INFO, "ANI001"),
         (Severity.INFO, "IDX006"),
+        (Severity.INFO, "ANI001"),
         (Severity.INFO, "UNI001"),
     ]
+
+
+def test_a_proven_loss_comes_first_and_the_larger_share_before_the_smaller() -> None:
+    X = healthy()
+    X[:5], X[5:25] = np.nan, 0
+    labels = judgements([{str(i): 1} for i in range(30, 230)])
+    found = audit(X, judgements=labels, query_vectors=healthy(seed=1, n=200))
+    errors = [finding.code for finding in found.findings if finding.severity is Severity.ERROR]
+    assert errors == ["RET002", "IDX002", "IDX001"]
+
+
+def test_a_rule_whose_measure_is_undefined_has_not_passed() -> None:
+    report = audit(healthy(), plan=Plan(select=("ANI002",)))
+    assert report.measures["anisotropy.rogue_dimension"].value is None
+    assert (report.passed, report.skipped) == ((), {"ANI002": "the mean cosine is not above 0"})
+    few = audit(healthy(n=9), plan=Plan(select=("HUB002",)))
+    assert list(few.skipped) == ["HUB002"]
+    # The vectors were looked at, though there are no texts.
+    assert audit(healthy(), plan=Plan(select=("IDX006",))).passed == ("IDX006",)
 
 
 def test_no_rule_is_worse_than_it_says() -> None:

@@ -78,11 +78,12 @@ COMPARISON = Comparison(
     ),
     winner="cosine",
     min_effect=0.01,
-    resamples=10_000,
+    resamples=9_999,
     queries=150,
     clusters=140,
     folds=5,
     seed=0,
+    chosen=Measure(0.041, 0.02, 0.062, 0.0, 150),
     note="7 queries have no relevant document in the store and were left out.",
 )
 

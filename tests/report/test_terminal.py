@@ -8,8 +8,9 @@ import pytest
 from ragdiag.findings.finding import DocumentNote
 from ragdiag.report.model import Report
 from ragdiag.report.terminal import to_text, verdict
+from ragdiag.retrieval.comparison import SimilarityScores
 from ragdiag.types import Measure, Metric, Severity
-from tests.report.sample import CLEAN, COMPARISON, FULL, HUBS, MEASURES, NORMS, STORE, columns
+from tests.report.sample import CLEAN, COMPARISON, FULL, HUBS, MEASURES, NORMS, STORE, columns, paired
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 EVIL = "\x1b[31m[bold red]x[/]\x1b]0;t\x07\u202e漢字" * 9
@@ -67,7 +68,8 @@ def test_a_store_without_a_flaw_is_left_alone() -> None:
   Sampled   all documents for statistics of rows and pairs; seed 3
   Rules     2 looked
 
-Nothing wrong was found. Leave it alone.
+Nothing wrong was found. Not tested: whether retrieval suffers (no labelled
+queries).
 
 What to do next ────────────────────────────────────────────────────────────────
   --queries DIR (labelled queries, BEIR layout) shows how well the store
@@ -134,48 +136,61 @@ def test_an_empty_chunk_is_told_from_a_store_without_texts() -> None:
 
 def test_the_comparison_puts_each_similarity_beside_the_baseline() -> None:
     assert section(to_text(FULL), "Labelled retrieval") == [
-        "150 labelled queries; differences are to l2. Intervals and p from 10,000",
-        "resamples, p Holm-corrected.",
+        "150 labelled queries in 140 groups that share relevant documents. Differences to",
+        "l2 in pairs; intervals and p from 9,999 resamples of the groups, p",
+        "Holm-corrected.",
         "Note: 7 queries have no relevant document in the store and were left out.",
         "",
-        "  similarity              mean [95 % interval]  difference [95 %]              p",
-        "  nDCG@10 (decides)",
-        "  l2                      0.612 [0.572, 0.652]  baseline",
-        "  cosine                  0.655 [0.615, 0.695]  +0.043 [+0.023, +0.063]   0.0012",
-        "  whitened(k=128, gamma=0.5)",
-        "                          0.400 [0.360, 0.440]  -0.212 [-0.232, -0.192]   0.0003",
-        "  (random)                0.008",
-        "  R@10",
-        "  l2                      0.700 [0.660, 0.740]  baseline",
-        "  cosine                  0.710 [0.670, 0.750]  +0.010 [-0.010, +0.030]      0.2",
-        "  whitened(k=128, gamma=0.5)",
-        "                          0.500 [0.460, 0.540]  -0.200 [-0.220, -0.180]   0.0003",
-        "  (random)                0.008",
+        "  nDCG@10 [95 %]        difference [95 %]             p  similarity",
+        "  0.612 [0.572, 0.652]  baseline                         l2",
+        "  0.655 [0.615, 0.695]  +0.043 [+0.023, +0.063]  0.0012  cosine",
+        "  0.400 [0.360, 0.440]  -0.212 [-0.232, -0.192]  0.0003  whitened(k=128,",
+        "                                                         gamma=0.5)",
+        "  0.008                                                  (chance)",
         "",
-        "cosine is proven better than l2: +0.043 [+0.023, +0.063] nDCG@10, p=0.0012.",
+        "  R@10 [95 %]           difference [95 %]             p  similarity",
+        "  0.700 [0.660, 0.740]  baseline                         l2",
+        "  0.710 [0.670, 0.750]  +0.010 [-0.010, +0.030]     0.2  cosine",
+        "  0.500 [0.460, 0.540]  -0.200 [-0.220, -0.180]  0.0003  whitened(k=128,",
+        "                                                         gamma=0.5)",
+        "  0.008                                                  (chance)",
+        "",
+        "Rank by cosine: +0.041 [+0.020, +0.062] nDCG@10 over l2 on queries that had no",
+        "part in choosing it, p=0.0012.",
     ]
 
 
 def test_without_a_winner_the_ranking_is_left_alone() -> None:
     text = to_text(replace(FULL, comparison=replace(COMPARISON, winner=None)))
     assert section(text, "Labelled retrieval")[-2:] == [
-        "Nothing is proven better than l2 by 0.01 nDCG@10 or more. Leave the ranking",
-        "alone.",
+        "",
+        "Leave it alone: nothing is proven better than l2 by 0.01 nDCG@10 or more.",
     ]
+
+
+def test_words_that_beat_the_vectors_are_said_beside_the_verdict() -> None:
+    words = SimilarityScores("bm25", {"nDCG@10": paired(0.9, 0.288, 0.0003), "R@10": paired(0.95, 0.25, 0.0003)})
+    lines = section(to_text(replace(FULL, comparison=replace(COMPARISON, lexical=words))), "Labelled retrieval")
+    assert "  0.900 [0.860, 0.940]  +0.288 [+0.268, +0.308]  0.0003  BM25 (words)" in lines
+    assert lines[-3] == "BM25 on the stored texts is better than the vectors are: 0.900 [0.860, 0.940]"
+    worse = replace(words, scores={**words.scores, "nDCG@10": paired(0.64, 0.028, 0.0003)})
+    text = to_text(replace(FULL, comparison=replace(COMPARISON, lexical=worse)))
+    assert "BM25 on the stored texts is better" not in text  # cosine, which wins, is better still
 
 
 def test_a_similarity_alone_is_scored_and_not_compared() -> None:
     alone = replace(COMPARISON, runs=COMPARISON.runs[:1], winner=None, note="Ties were broken at random.")
     assert section(to_text(replace(FULL, comparison=alone)), "Labelled retrieval") == [
-        "150 labelled queries; intervals from 10,000 resamples.",
+        "150 labelled queries in 140 groups that share relevant documents. Intervals from",
+        "9,999 resamples of the groups.",
         "",
-        "  similarity  mean [95 % interval]",
-        "  nDCG@10 (decides)",
-        "  l2          0.612 [0.572, 0.652]  baseline",
-        "  (random)    0.008",
-        "  R@10",
-        "  l2          0.700 [0.660, 0.740]  baseline",
-        "  (random)    0.008",
+        "  nDCG@10 [95 %]                                         similarity",
+        "  0.612 [0.572, 0.652]  baseline                         l2",
+        "  0.008                                                  (chance)",
+        "",
+        "  R@10 [95 %]                                            similarity",
+        "  0.700 [0.660, 0.740]  baseline                         l2",
+        "  0.008                                                  (chance)",
     ]
 
 
@@ -291,7 +306,28 @@ def test_concise_is_a_line_for_each_finding() -> None:
 )
 def test_the_verdict_is_one_sentence(severities: list[Severity], sentence: str) -> None:
     findings = tuple(replace(HUBS, severity=severity) for severity in severities)
-    assert verdict(replace(CLEAN, findings=findings)) == sentence
+    assert verdict(replace(CLEAN, findings=findings, comparison=COMPARISON)) == sentence
+
+
+def test_a_clean_verdict_says_what_was_not_tested() -> None:
+    nothing = "Nothing wrong was found. Not tested: whether retrieval suffers (no labelled queries)"
+    skipped = {"GAP001": "no queries were given", "SIM002": "no judgements were given"}
+    assert verdict(replace(CLEAN, skipped=skipped)) == nothing + "."
+    more = {**skipped, "IDX012": "no embedding model was given", "ANI002": "b", "ANI003": "b"}
+    assert verdict(replace(CLEAN, skipped=more)) == (
+        nothing + ", and what 3 rules could not look at (no embedding model was given; b)."
+    )
+    labelled = replace(CLEAN, comparison=COMPARISON, skipped={c: c for c in "abcd"}, findings=(NORMS,))
+    assert verdict(labelled) == (
+        "Nothing wrong was found; 1 info to know. Not tested: what 4 rules could not look at (a; b; c; …)."
+    )
+
+
+def test_no_step_is_left_out_in_silence() -> None:
+    findings = tuple(replace(HUBS, code=f"HUB{i:03d}") for i in range(1, 6))
+    lines = section(to_text(replace(FULL, findings=findings)), "What to do next")
+    assert lines[2].startswith("  3. HUB003:")
+    assert lines[3] == "  … and 2 more: HUB004, HUB005"
 
 
 def test_a_store_that_no_rule_could_look_at_is_not_called_clean() -> None:

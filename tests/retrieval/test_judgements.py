@@ -154,16 +154,15 @@ def test_bad_qrels(folder: Path, qrels: str | bytes, message: str) -> None:
     assert str(raised.value) == message
 
 
-def test_bad_folders(folder: Path) -> None:
-    def message(path: Path) -> str:
-        with pytest.raises(JudgementsError) as raised:
-            read_judgements(path)
-        return str(raised.value)
+def test_a_grade_that_is_none(folder: Path) -> None:
+    write(folder, None, "q1\td1\t1000\n")
+    assert read_judgements(folder).relevant[0] == {"d1": 1000}
+    write(folder, None, "q1\td1\t1\nq1\td2\t1001\n")
+    with pytest.raises(JudgementsError, match=r"test.tsv, line 2: the grade 1001 is over 1,000: is this column"):
+        read_judgements(folder)
 
-    hint = "give a BEIR folder: queries.jsonl and qrels/test.tsv"
-    assert message(folder / "no") == f"{folder}/no does not exist: {hint}"
-    assert message(folder / "queries.jsonl") == f"{folder}/queries.jsonl is not a folder: {hint}"
+
+def test_a_folder_without_judgements(folder: Path) -> None:
     (folder / "qrels" / "test.tsv").unlink()
-    assert message(folder) == f"{folder} has no qrels/*.tsv: add query-id, corpus-id, score per line"
-    (folder / "queries.jsonl").unlink()
-    assert message(folder) == f"{folder} has no queries.jsonl: a BEIR folder holds queries.jsonl and qrels/"
+    with pytest.raises(JudgementsError, match=r"labels has no qrels/\*.tsv: add query-id, corpus-id, score per line"):
+        read_judgements(folder)

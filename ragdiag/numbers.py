@@ -34,6 +34,41 @@ def number(value: float) -> str:
     return f"{value:.{2 - exponent}f}"
 
 
+def spoken(value: float | None) -> str:
+    """Return `value` as a sentence says it: without zeros at the end.
+
+    Examples
+    --------
+    >>> [spoken(x) for x in (0.5, 2.0003, 12345.6, None)]
+    ['0.5', '2', '12,346', 'undefined']
+    """
+    if value is None:
+        return "undefined"
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage; only what is all or nothing reads 100 or 0.
+
+    Examples
+    --------
+    >>> [percent(x) for x in (0.123, 0.0123, 0.001, 0.00001, 0.0, 0.995, 0.9996, 0.99999, 1.0)]
+    ['12 %', '1.2 %', '0.10 %', '< 0.01 %', '0 %', '99.5 %', '99.96 %', '> 99.99 %', '100 %']
+    """
+    p = 100 * (share or 0.0)
+    if p in (0.0, 100.0):
+        return f"{p:.0f} %"
+    if 0 < p < 0.005:
+        return "< 0.01 %"
+    if 99.995 <= p < 100:
+        return "> 99.99 %"
+    digits = 2 if p < 1 else 1 if p < 10 else 0
+    if 99.5 <= p < 100:
+        digits = 1 if p < 99.95 else 2
+    return f"{p:.{digits}f} %"
+
+
 def probability(value: float) -> str:
     """Return a p-value with two significant digits.
 

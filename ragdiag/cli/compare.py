@@ -1,0 +1,162 @@
+"""``ragdiag compare``."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragdiag.cli.options import EMBEDDINGS, FIT_DOCUMENTS, MIN_EFFECT, QUERY_VECTORS, SEED, WIDTH
+from ragdiag.cli.output import (
+    LOG_WIDTH,
+    check_writable,
+    complain,
+    emit,
+    refuse_inputs,
+    stdout_color,
+    stdout_encoding,
+    stdout_kept_clean,
+    stdout_width,
+    write_atomically,
+)
+from ragdiag.config import FORMATS
+
+if TYPE_CHECKING:
+    from ragdiag.report.model import Report
+
+
+@click.command()
+@click.argument("store")
+@click.option("--queries", metavar="PATH", required=True, help="Labelled queries, such as a BEIR folder.")
+@QUERY_VECTORS
+@EMBEDDINGS
+@click.option(
+    "-s",
+    "--similarity",
+    "similarities",
+    multiple=True,
+    metavar="NAME",
+    help="A similarity to compare, several times if you like. By default the remedies that real stores profit from.",
+)
+@click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    default=("nDCG@10", "R@10", "RR@10"),
+    show_default=True,
+    help="By ir-measures names; the first one decides.",
+)
+@click.option("--no-bm25", is_flag=True, help="Without BM25 on the stored texts beside the vectors.")
+@click.option("--frontier", is_flag=True, help="Score truncated and quantised vectors too.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="terminal",
+    show_default=True,
+    help="JSON follows the schema ragdiag.audit/1, under `comparison`.",
+)
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+@FIT_DOCUMENTS
+@SEED
+@MIN_EFFECT
+@WIDTH
+def compare(
+    store: str,
+    queries: str,
+    query_vectors: str | None,
+    embeddings: str | None,
+    similarities: tuple[str, ...],
+    metrics: tuple[str, ...],
+    no_bm25: bool,
+    frontier: bool,
+    format_: str,
+    output: Path | None,
+    sample_documents: int,
+    seed: int,
+    min_effect: float,
+    width: int | None,
+) -> int:
+    """Say which similarity STORE should rank by, on the vectors that are in it.
+
+    Each similarity is scored on labelled queries that it was not fitted on; the differences to the store's own are
+    tested in pairs. "Leave it alone" is an answer. Nothing is written to the store.
+
+    \b
+    Examples
+      ragdiag compare faiss:./index --queries ./beir --query-vectors ./q.npy
+      ragdiag compare ./v.npy --queries ./beir --embeddings PROVIDER:MODEL
+      ragdiag compare ./v.npy --queries ./beir --query-vectors ./q.npy \\
+          -s cosine -s "query-centred | whitened(gamma=0.5)" -m R@100
+
+    Exits with 0 whatever won, 2 when something given cannot be used.
+    """  # noqa: D301  click's \b is the character
+    if output is not None:
+        check_writable(output)
+        refuse_inputs(output, (store, queries, query_vectors))
+    from ragdiag.cli.progress import StderrProgress
+    from ragdiag.comparing import compare as run_comparison
+    from ragdiag.plan import Plan
+    from ragdiag.report.model import Report, Sampling
+    from ragdiag.report.run import run_info
+    from ragdiag.stores import open_store
+
+    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    plan = Plan(sample_documents=sample_documents, seed=seed, min_effect=min_effect)
+    with stdout_kept_clean(), StderrProgress() as progress:
+        opened = open_store(store)
+        comparison = run_comparison(
+            opened,
+            queries,
+            similarities=similarities or None,
+            metrics=metrics,
+            query_vectors=query_vectors,
+            embeddings=embeddings,
+            lexical=not no_bm25,
+            frontier=frontier,
+            plan=plan,
+            progress=progress,
+        )
+    n = opened.info.count
+    report = Report(
+        store=opened.info,
+        measures={},
+        findings=(),
+        passed=(),
+        skipped={},
+        comparison=comparison,
+        sampling=Sampling(n, 0, min(sample_documents, n), comparison.queries, plan.k, seed),
+        run=run_info(started, time.perf_counter() - clock),
+    )
+    _show(report, format_, output, width)
+    return 0
+
+
+def _show(report: Report, format_: str, output: Path | None, width: int | None) -> None:
+    from ragdiag.report.terminal_comparison import comparison_to_text, comparison_verdict
+
+    assert report.comparison is not None
+    if format_ == "json":
+        from ragdiag.report.json import to_json
+
+        text = to_json(report)
+    elif output is None:
+        text = comparison_to_text(
+            report.store,
+            report.comparison,
+            width=width or stdout_width(),
+            color=stdout_color(),
+            encoding=stdout_encoding(),
+        )
+    else:
+        text = comparison_to_text(report.store, report.comparison, width=width or LOG_WIDTH)
+    if output is None:
+        emit(text)
+        return
+    write_atomically(output, text + "\n")
+    complain(f"{output} written. {comparison_verdict(report.comparison)[0]}", kind="ragdiag")

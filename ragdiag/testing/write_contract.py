@@ -1,0 +1,225 @@
+"""The tests that every store that can be written has to pass, shipped beside `StoreContract`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsError, VectorsError
+from ragdiag.stores import Target, VectorStore, check_target, open_store, write_store
+from ragdiag.testing.store_contract import DIM, MANY, StoreContract
+from ragdiag.types import Batch, Float32, Metric
+
+_NESTED: dict[str, Any] = {"größe": [1, 2.5, {"deep": [None, True, "🦜"]}], "none": None, "empty": {}, "文": "档"}
+
+
+class WriteContract(StoreContract):
+    """Hold a store that `write_store` wrote to `StoreContract`, and the writing to its own promises.
+
+    Attributes
+    ----------
+    metric : Metric
+        By which the stores are written.
+
+    Examples
+    --------
+    >>> class TestWrittenNpz(WriteContract):
+    ...     supports_metadata = False
+    ...     def uri(self, name):
+    ...         return f"{self.folder}/{name}.npz"
+    """
+
+    metric: Metric = Metric.DOT
+
+    def uri(self, name: str) -> str:
+        """Return where a store of this name is written; one name, one place. To be given by the subclass."""
+        raise NotImplementedError
+
+    def content(self, name: str) -> Mapping[str, bytes] | None:
+        """Return the bytes of a store, to hold it to being the same each time; None when it has none to show."""
+        path = self._target(name).path
+        if path is None:
+            return None
+        files = {file.name: file for file in self.folder.rglob("*") if file.is_file() and str(file).startswith(path)}
+        return {at: file.read_bytes() for at, file in files.items()}
+
+    def make(
+        self, ids: Sequence[str], vectors: Float32, texts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
+    ) -> VectorStore:
+        """Write these documents with `write_store` and open them."""
+        batches = self._batches(ids, vectors, texts, metadata)
+        write_store(self.uri("store"), batches, dim=DIM, metric=self.metric, count=len(ids))
+        return open_store(self.uri("store"))
+
+    def reopen(self, store: VectorStore) -> VectorStore:
+        """Open it again under the same URI."""
+        return open_store(self.uri("store"))
+
+    def test_what_is_returned_is_the_new_store(self) -> None:
+        """The facts are those of the store opened again, and it ranks as it was told to where it says so."""
+        info = self._write("store")
+        assert info == open_store(self.uri("store")).info
+        assert (info.count, info.dim) == (MANY, DIM)
+        assert info.metric in (self.metric, None)
+        assert info.mismatches == {}
+
+    def test_the_order_is_that_of_the_batches(self) -> None:
+        """Documents are read back in the order in which they came, bit for bit."""
+        ids, vectors, store = self._filled()
+        assert [id_ for batch in store.scan(batch_size=70) for id_ in batch.ids] == ids
+        if self.loss_tolerance == 0:
+            read = np.concatenate([batch.vectors for batch in store.scan(batch_size=70)])
+            assert read.tobytes() == vectors.tobytes()
+
+    def test_odd_numbers_are_kept_as_they_are(self) -> None:
+        """NaN, infinities, -0 and numbers below the normal ones come back bit for bit: they are findings."""
+        if self.loss_tolerance:
+            pytest.skip("this kind of store declares a loss")
+        odd = np.array([[np.nan, np.inf, -np.inf, -0.0] * (DIM // 4), [1e-45] * DIM], dtype=np.float32)
+        store = self.make(self._ids(2), odd, ["", ""], [{}, {}])
+        assert store.fetch(self._ids(2)).vectors.tobytes() == odd.tobytes()
+
+    def test_metadata_may_be_nested_or_missing(self) -> None:
+        """Nested, mixed, empty and different metadata come back equal; so does a text with every line break."""
+        texts, metadata = ["a\r\n\u2028b", "", " 🦜 "], [_NESTED, {}, {"other": 1}]
+        vectors = np.eye(3, DIM, dtype=np.float32)
+        batch = self.make(self._ids(3), vectors, texts, metadata).fetch(self._ids(3))
+        assert batch.texts == (texts if self.supports_texts else None)
+        assert batch.metadata == (metadata if self.supports_metadata else None)
+
+    def test_documents_without_texts_and_metadata(self) -> None:
+        """Vectors alone can be written; a text that is missing is None or empty afterwards."""
+        ids = self._ids(3)
+        vectors = np.eye(3, DIM, dtype=np.float32)
+        write_store(self.uri("bare"), [Batch(ids, vectors)], dim=DIM, metric=self.metric)
+        batch = open_store(self.uri("bare")).fetch(ids)
+        assert not any(batch.texts or [])
+        assert not any(batch.metadata or [])
+        if self.supports_texts:
+            write_store(self.uri("some"), [Batch(ids, vectors, ["a", None, "c"])], dim=DIM, metric=self.metric)
+            read = open_store(self.uri("some")).fetch(ids).texts
+            assert [text or None for text in read or []] == ["a", None, "c"]
+
+    def test_what_cannot_be_kept_is_refused_unless_allowed(self) -> None:
+        """Ids, texts and metadata that the store does not keep are an error, or dropped when asked for."""
+        vectors = np.eye(2, DIM, dtype=np.float32)
+        losses = {
+            "ids": Batch(["a", "b"], vectors),
+            "texts": Batch(["0", "1"], vectors, ["x", None]),
+            "metadata": Batch(["0", "1"], vectors, None, [{}, {"x": 1}]),
+        }
+        for what in sorted(losses.keys() - self._target("lost").keeps):
+            with pytest.raises(StoreError, match=f"keeps no {what}"):
+                write_store(self.uri(what), [losses[what]], dim=DIM, metric=self.metric)
+            self._assert_nothing(what)
+            assert write_store(self.uri(what), [losses[what]], dim=DIM, metric=self.metric, lossy=True).count == 2
+
+    def test_what_is_there_is_refused_or_replaced(self) -> None:
+        """A target that exists is left alone, and replaced as a whole by ``overwrite``."""
+        self._write("store")
+        vectors = np.full((1, DIM), 2, dtype=np.float32)
+        one = [Batch(self._ids(1), vectors)]
+        with pytest.raises(TargetExistsError):
+            check_target(self.uri("store"), metric=self.metric)
+        with pytest.raises(TargetExistsError, match="--overwrite"):
+            write_store(self.uri("store"), one, dim=DIM, metric=self.metric)
+        assert open_store(self.uri("store")).info.count == MANY
+        assert write_store(self.uri("store"), one, dim=DIM, metric=self.metric, overwrite=True).count == 1
+        assert open_store(self.uri("store")).fetch(self._ids(1)).vectors.tolist() == vectors.tolist()
+
+    @pytest.mark.parametrize("old", [False, True])
+    def test_what_fails_on_the_way_changes_nothing(self, old: bool) -> None:
+        """Whatever is wrong with the batches, there is what there was before, and nothing beside it."""
+        if old:
+            self._write("store")
+        before = sorted(self.folder.rglob("*"))
+        for batches, count, error in self._failures():
+            with pytest.raises(error):
+                write_store(self.uri("store"), batches, dim=DIM, metric=self.metric, count=count, overwrite=True)
+            assert sorted(self.folder.rglob("*")) == before
+            if old:
+                assert open_store(self.uri("store")).info.count == MANY
+            else:
+                self._assert_nothing("store")
+
+    def test_the_same_documents_give_the_same_bytes(self) -> None:
+        """However they were cut into batches; for stores that have bytes to show."""
+        ids, vectors = self._ids(MANY), _vectors()
+        found = []
+        for name, size in (("one", 64), ("two", 7)):
+            batches = self._batches(ids, vectors, [f"text {id_}" for id_ in ids], [_NESTED] * MANY, size=size)
+            write_store(self.uri(name), batches, dim=DIM, metric=self.metric)
+            content = self.content(name)
+            if content is None:
+                return
+            found.append(list(content.values()))
+        assert found[0] == found[1]
+        assert found[0]
+
+    def test_the_source_is_not_written_to(self) -> None:
+        """A store is not written over itself, with or without ``overwrite``."""
+        self._write("store")
+        with pytest.raises(ConfigError, match="belongs to the store that is read"):
+            write_store(
+                self.uri("store"),
+                open_store(self.uri("store")).scan(),
+                dim=DIM,
+                metric=self.metric,
+                overwrite=True,
+                source=self.uri("store"),
+            )
+        assert open_store(self.uri("store")).info.count == MANY
+
+    def _target(self, name: str) -> Target:
+        return check_target(self.uri(name), metric=self.metric, overwrite=True)
+
+    def _assert_nothing(self, name: str) -> None:
+        assert not self._target(name).exists()
+        with pytest.raises(RagdiagError):
+            open_store(self.uri(name))
+
+    def _write(self, name: str) -> Any:
+        batches = self._batches(self._ids(MANY), _vectors(), ["text"] * MANY, [{"n": 1}] * MANY)
+        return write_store(self.uri(name), batches, dim=DIM, metric=self.metric, count=MANY)
+
+    def _batches(
+        self,
+        ids: Sequence[str],
+        vectors: Float32,
+        texts: Sequence[str],
+        metadata: Sequence[Mapping[str, Any]],
+        *,
+        size: int = 64,
+    ) -> Iterator[Batch]:
+        """Cut documents into batches, with what this kind of store keeps."""
+        for start in range(0, len(ids), size):
+            part = slice(start, start + size)
+            yield Batch(
+                ids[part],
+                vectors[part],
+                texts[part] if self.supports_texts else None,
+                metadata[part] if self.supports_metadata else None,
+            )
+
+    def _failures(self) -> Iterator[tuple[Iterator[Batch], int | None, type[Exception]]]:
+        good = Batch(self._ids(3), np.ones((3, DIM), dtype=np.float32))
+
+        def breaks() -> Iterator[Batch]:
+            yield good
+            raise ZeroDivisionError
+
+        yield breaks(), None, ZeroDivisionError
+        yield iter([]), None, StoreError
+        yield iter([good]), 4, StoreError
+        yield iter([good, Batch(self._ids(4)[3:], np.ones((1, DIM + 1), dtype=np.float32))]), None, VectorsError
+        yield iter([good, good]), None, StoreError
+        yield iter([Batch(["0", "1"], good.vectors)]), None, StoreError
+        if self.keeps_ids:
+            yield iter([Batch(["a", "\ud800", "c"], good.vectors)]), None, StoreError
+
+
+def _vectors() -> Float32:
+    return np.random.default_rng(11).normal(size=(MANY, DIM)).astype(np.float32)
