@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ragdiag import read_judgements
 from ragdiag.retrieval.clusters import query_clusters
-from ragdiag.retrieval.judgements import Judgements, read_judgements
+from ragdiag.retrieval.judgements import Judgements
 from ragdiag.stores import ArrayStore
 from ragdiag.types import Float32, IntArray
 

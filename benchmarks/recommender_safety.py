@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from real_sets import RealSet, real_sets
 
-from ragdiag.comparing import compare
+from ragdiag import compare
 from ragdiag.engine import LocalEngine
 from ragdiag.geometry.intervals import wilson
 from ragdiag.plan import Plan
