@@ -14,7 +14,7 @@ from real_sets import RealSet, real_sets
 
 from ragdiag import compare
 from ragdiag.engine import LocalEngine
-from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.comparison import Comparison, PairedScore
 from ragdiag.retrieval.metrics import per_query
 from ragdiag.similarities import Cosine, Pipeline, Training, parse
 from ragdiag.similarities.affine import Affine
@@ -95,8 +95,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _number(value: float, *, signed: bool = False) -> str:
-    sign = ("−" if value <= -0.0005 else "+") if signed else ""
-    return sign + f"{abs(value):.3f}".removeprefix("0")
+    shown = f"{abs(value):.3f}".removeprefix("0")
+    if not signed or shown == ".000":
+        return shown
+    return ("−" if value < 0 else "+") + shown
 
 
 def _cell(score: PairedScore) -> str:
@@ -219,18 +221,21 @@ def _frontier(cases: Sequence[RealSet], found: Sequence[Comparison]) -> list[str
     if missing:
         return [*head, f"Left out: {', '.join(missing)} are not in the version that this was made with."]
 
-    def line(runs: Sequence[SimilarityScores]) -> list[str]:
-        size = runs[0].bytes_per_vector
-        return [runs[0].similarity, f"{size:g}" if size else "–", *(_cell(run.scores[METRIC]) for run in runs)]
+    def line(name: str) -> list[str]:
+        runs = [runs.get(name) for runs in by_name]
+        cells = [_cell(run.scores[METRIC]) if run else "refused" for run in runs]
+        return [name, f"{sizes[name]:g}", *cells]
 
     by_name = [{run.similarity: run for run in comparison.smaller} for comparison in found]
-    rows = [line([runs[name] for runs in by_name]) for name in by_name[0] if all(name in runs for runs in by_name)]
+    sizes = {name: run.bytes_per_vector or 0.0 for runs in by_name for name, run in runs.items()}
+    rows = [line(name) for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
     dim = cases[0].documents.shape[1]
     plain = ["cosine", str(4 * dim), *(_cell(comparison.runs[0].scores[METRIC]) for comparison in found)]
     return [
         *head,
         f"`ragdiag compare --frontier`: fewer bytes for one vector than the {4 * dim} of {dim} coordinates."
-        " MiniLM was not trained to be cut.",
+        " MiniLM was not trained",
+        "to be cut; `pca` refuses more dimensions than documents can span.",
         "",
         *_table(["vectors", "bytes", *_case_titles(cases)], [plain, *rows]),
     ]

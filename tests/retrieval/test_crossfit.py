@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -60,6 +60,7 @@ class Remembers:
     """Learns its training queries by heart; `array` says whether its documents depend on them."""
 
     array: str
+    taught: list[Float32] = field(default_factory=list, init=False)  # the queries of each fit
 
     kind: ClassVar[str] = "remembers"
     scores: ClassVar[bool] = True
@@ -68,6 +69,7 @@ class Remembers:
 
     def fit(self, training: Training) -> Fitted:
         assert training.queries is not None
+        self.taught.append(training.queries)
         return Memory(training.queries, self.array)
 
     def restore(self, arrays: Mapping[str, FloatArray]) -> Fitted:
@@ -79,18 +81,18 @@ def test_a_query_is_ranked_by_a_fit_that_has_not_seen_its_fold(array: str, searc
     X = np.eye(2, dtype=np.float32)
     Q = rng(1).standard_normal((20, 2)).astype(np.float32)
     judged, folds = np.arange(4, 16), np.arange(12) % 3  # eight queries have no labels
-    pipeline = Pipeline((Remembers(array),))
-    fit = crossfit(pipeline, Training(X, Q), Q, judged, folds, k=1)
+    recipe = Remembers(array)
+    fit = crossfit(Pipeline((recipe,)), Training(X, Q), Q, judged, folds, k=1)
     # One search where all fits map documents alike, else one for each fold.
     assert len(fit.steps) == searches
     assert searched(fit, X).positions.ravel().tolist() == [UNSEEN] * 12
-    # Each fold's fit has seen all the others, those without labels too.
-    for fold in range(3):
-        others = np.delete(np.arange(20), judged[folds == fold])
-        one = crossfit(pipeline, Training(X, Q), Q, others, np.where(np.isin(others, judged), 0, 1), k=1)
-        assert searched(one, X).positions.ravel().tolist() == [UNSEEN] * len(others)
-    asked_again = np.concatenate([Q, Q[judged]])
-    leaky = crossfit(pipeline, Training(X, asked_again), asked_again, judged, folds, k=1)
+    # Each fit has seen everything else, queries without labels too.
+    assert len(recipe.taught) == 3
+    for fold, taught in enumerate(recipe.taught):
+        np.testing.assert_array_equal(taught, np.delete(Q, judged[folds == fold], axis=0))
+    # The same text asked twice, once with a label and once without, is seen: the test can tell.
+    twice = np.concatenate([Q, Q[judged]])
+    leaky = crossfit(Pipeline((recipe,)), Training(X, twice), twice, judged, folds, k=1)
     assert searched(leaky, X).positions.ravel().tolist() == [SEEN] * 12
 
 
