@@ -74,7 +74,7 @@ def test_at_chance_no_similarity_is_left_alone() -> None:
     text = to_text(found)
     assert "cosine ranks at chance: mend that first, then compare similarities." in text
     assert "Leave the ranking alone" not in text
-    assert "(random)" in text
+    assert "(chance)" in text
 
 
 def turned(part: float) -> Float32:
