@@ -237,6 +237,17 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
     if not share.value:
         return
     dim, many = evidence.seen.info.dim, share.value > 0.05
+    if share.value == 1:
+        yield Finding(
+            "IDX011",
+            Severity.ERROR,
+            CONSTANT.title,
+            "All vectors are one and the same, in every coordinate.",
+            evidence.pick("spectrum.constant_coordinates", "duplicates.vectors"),
+            "No query can tell one document from another: what comes back is chance.",
+            Remedy("Embed the documents again, and look at what the embedding step was given: often one empty text."),
+        )
+        return
     yield Finding(
         "IDX011",
         Severity.WARNING if many else Severity.INFO,
@@ -255,11 +266,13 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
 CONSTANT = Rule(
     "IDX011",
     "constant coordinates",
-    Severity.WARNING,
+    Severity.ERROR,
     """A coordinate whose range over all vectors is below 1e-5 of the median range.
 
 Some models have a few (all-MiniLM-L6-v2 has three): for information, and nothing to mend. A warning above 5 % of
-the dimensions, which padding or cutting leaves behind.""",
+the dimensions, which padding or cutting leaves behind; an error when all are constant: all vectors are then equal.
+
+When it is wrong: coordinates of a sparse embedding can be constant over a small store and vary in a larger one.""",
     _constant,
 )
 

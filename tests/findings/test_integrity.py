@@ -186,3 +186,12 @@ def test_idx011_constant_coordinates() -> None:
     assert many.severity is Severity.WARNING
     assert many.evidence["spectrum.constant_coordinates"].value == 4 / DIM
     assert many.message == "4 coordinates of 32 have the same value in all vectors."
+
+
+def test_idx011_equal_vectors_are_a_broken_store() -> None:
+    found = fired("IDX011", np.ones((50, 8), dtype=np.float32))
+    assert (found.severity, found.message) == (
+        Severity.ERROR,
+        "All vectors are one and the same, in every coordinate.",
+    )
+    assert found.evidence["duplicates.vectors"].value == 0.98
