@@ -10,6 +10,7 @@ from scipy import stats
 
 from ragdiag.engine import Block, LocalEngine, Progress
 from ragdiag.errors import ConfigError, JudgementsError, StoreError
+from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.geometry.duplicates import near_cosine
 from ragdiag.geometry.intervals import wilson
 from ragdiag.geometry.matched import CAPTURED, TIMES
@@ -171,9 +172,7 @@ def _hits(
     X = fetched.vectors
     scores = _scores(X, query, similarity)
     sign = -1.0 if similarity == "l2" else 1.0
-    direction = unit(sample.vectors).mean(axis=0, dtype=np.float64)
-    pairs = len(sample) * (len(sample) - 1)
-    mean_cosine = (len(sample) ** 2 * float(direction @ direction) - len(sample)) / pairs
+    mean_cosine = sampled_mean_cosine(unit(sample.vectors))
     texts = list(fetched.texts or [None] * len(X))
     rows = np.arange(len(top))
     groups = near_duplicate_groups(

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ragdiag.geometry.intervals import normal, pair_mean_interval, within
 from ragdiag.statistics.moments import Moments
-from ragdiag.types import Measure
+from ragdiag.types import Float32, Float64, Measure
 
 
 def mean_cosine(unit: Moments) -> Measure:
@@ -44,6 +44,26 @@ def mean_cosine(unit: Moments) -> Measure:
     rho = (n * float(mu @ mu) - 1) / (n - 1)
     low, high = _cone_interval(unit, rho)
     return within(Measure(rho, low, high, 0.0, n), -1.0, 1.0)
+
+
+def sampled_mean_cosine(directions: Float32 | Float64) -> float:
+    """Return ρ̄ of the rows of a sample, for where a threshold needs it and an interval does not; 0 for fewer than two.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (n, d)
+        Unit vectors.
+
+    Examples
+    --------
+    >>> round(sampled_mean_cosine(np.float32([[1, 0], [0, 1], [1, 0], [0, 1]])), 4)
+    0.3333
+    """
+    n = len(directions)
+    if n < 2:
+        return 0.0
+    mu = directions.mean(axis=0, dtype=np.float64)
+    return (n * float(mu @ mu) - 1) / (n - 1)
 
 
 def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
