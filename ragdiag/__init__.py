@@ -11,11 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragdiag.artefact import Artefact, load_artefact
     from ragdiag.auditing import audit
     from ragdiag.comparing import compare
     from ragdiag.engine import LocalEngine
     from ragdiag.errors import RagdiagError
     from ragdiag.explaining import explain
+    from ragdiag.fixing import Fixed, fix
     from ragdiag.plan import Plan
     from ragdiag.report.explanation import Explanation
     from ragdiag.report.model import Report
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 # Names are imported on first use, so that `ragdiag --help` loads neither numpy nor faiss.
 _HOMES = {
     "Explanation": "ragdiag.report.explanation",
+    "Artefact": "ragdiag.artefact",
+    "Fixed": "ragdiag.fixing",
     "LocalEngine": "ragdiag.engine",
     "Measure": "ragdiag.types",
     "Metric": "ragdiag.types",
@@ -37,12 +41,16 @@ _HOMES = {
     "audit": "ragdiag.auditing",
     "compare": "ragdiag.comparing",
     "explain": "ragdiag.explaining",
+    "fix": "ragdiag.fixing",
+    "load_artefact": "ragdiag.artefact",
     "open_store": "ragdiag.stores",
     "read_judgements": "ragdiag.retrieval.layouts",
 }
 
 __all__ = [
+    "Artefact",
     "Explanation",
+    "Fixed",
     "LocalEngine",
     "Measure",
     "Metric",
@@ -54,6 +62,8 @@ __all__ = [
     "audit",
     "compare",
     "explain",
+    "fix",
+    "load_artefact",
     "open_store",
     "read_judgements",
 ]

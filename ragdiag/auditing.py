@@ -68,6 +68,7 @@ def audit(
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).standard_normal((500, 64)).astype(np.float32)
     >>> report = audit(X)
     >>> report.findings

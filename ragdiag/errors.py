@@ -71,3 +71,11 @@ class ConfigError(RagdiagError, ValueError):
 
 class SimilarityError(RagdiagError, ValueError):
     """A similarity that cannot be named or built, or that must not be fitted on what there is."""
+
+
+class ArtefactError(RagdiagError, ValueError):
+    """The artefact of a fix that cannot be read, or that belongs to other vectors."""
+
+
+class NothingProvenError(RagdiagError, LookupError):
+    """No remedy was proven better, so that there is nothing to apply."""

@@ -18,6 +18,7 @@ EXIT_INTERRUPTED = 130
 _COMMANDS = {
     "audit": "Say what is wrong with a vector store.",
     "compare": "Say which similarity a store should rank by.",
+    "fix": "Write a repaired store, without embedding a document again.",
     "explain": "Say why a query brings back what it does.",
     "queries": "Make queries of the stored texts, when you have none.",
     "rule": "Explain a rule, or list them all.",

@@ -84,6 +84,19 @@ def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
     return pair_mean_interval(rho, zeta=zeta, slope=slope, tau=square * n / (n - 1), n=n, steepest=math.sqrt(square))
 
 
+def largest_by_chance(dim: int) -> float:
+    """Return what the largest share of a coordinate in a random direction passes once in a thousand.
+
+    One squared coordinate follows Beta(½, (d − 1)/2); d of them, by Bonferroni.
+
+    Examples
+    --------
+    >>> round(largest_by_chance(64), 2), round(largest_by_chance(384), 2)
+    (0.26, 0.06)
+    """
+    return float(stats.beta.isf(0.001 / dim, 0.5, (dim - 1) / 2)) if dim > 1 else 1.0
+
+
 def rogue_dimension(unit: Moments) -> tuple[Measure, int]:
     """Largest share that one coordinate has in the mean cosine, and which coordinate it is.
 

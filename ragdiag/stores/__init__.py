@@ -8,7 +8,7 @@ from ragdiag.stores.parquet import ParquetStore
 from ragdiag.stores.path_target import PathTarget
 from ragdiag.stores.rows import NumberIds, RowStore, TextIds, checked_batch_size, shard_bounds, unknown_id
 from ragdiag.stores.uri import as_metric, check_options, without_credentials
-from ragdiag.stores.write import check_target, write_store
+from ragdiag.stores.write import check_target, metric_of_target, write_store
 
 __all__ = [
     "ArrayStore",
@@ -26,6 +26,7 @@ __all__ = [
     "check_options",
     "check_target",
     "checked_batch_size",
+    "metric_of_target",
     "open_store",
     "shard_bounds",
     "unknown_id",

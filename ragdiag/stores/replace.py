@@ -96,6 +96,11 @@ def _exists(path: str) -> TargetExistsError:
     return TargetExistsError(f"{path} exists", hint="name another target, or replace it with --overwrite")
 
 
+def check_replaceable(path: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool]) -> None:
+    """Raise as `replacing` would; before the work, not after it."""
+    _check(path, os.path.realpath(path), folder=folder, overwrite=overwrite, belongs=belongs)
+
+
 def _check(path: str, target: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool]) -> None:
     if not is_taken(target, folder=folder):
         return

@@ -114,6 +114,23 @@ def check_target(
     return target
 
 
+def metric_of_target(uri: str | os.PathLike[str], wanted: Metric) -> Metric:
+    """Return how a new store would rank: as its URI says, else by `wanted` where it can, else by what it knows.
+
+    Examples
+    --------
+    >>> metric_of_target("new.npy", Metric.COSINE).value, metric_of_target("faiss:new", Metric.COSINE).value
+    ('cosine', 'l2')
+    """
+    opener, rest, options = _dispatch(uri)
+    assert opener.target is not None
+    asked = as_metric(options.get("metric"))
+    if asked is not None:
+        return asked
+    known = opener.target(rest, options).metrics
+    return next((metric for metric in (wanted, Metric.L2, Metric.DOT) if metric in known), wanted)
+
+
 def _dispatch(uri: str | os.PathLike[str]) -> tuple[Opener, str, dict[str, str]]:
     openers = load_openers()
     writing = [opener for _, opener in openers.openers if opener.target is not None]

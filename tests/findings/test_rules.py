@@ -67,7 +67,6 @@ def test_findings_are_ordered_worst_first_then_broken_data_by_its_share() -> Non
         (Severity.WARNING, "ANI002"),
         (Severity.INFO, "IDX006"),
         (Severity.INFO, "ANI001"),
-        (Severity.INFO, "UNI001"),
     ]
 
 

@@ -1,0 +1,253 @@
+"""Apply a remedy: a new store that ranks by it, without embedding a document again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ragdiag.artefact import FILES, Artefact, FingerprintStep, describe
+from ragdiag.comparing import compare
+from ragdiag.engine import Engine, LocalEngine, Progress
+from ragdiag.errors import ConfigError, NothingProvenError, StoreError
+from ragdiag.numbers import score
+from ragdiag.plan import Plan
+from ragdiag.report.json import comparison_json
+from ragdiag.retrieval.compare import METRICS
+from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.embedders import Embedder, load_embedder
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.layouts import judgements_for
+from ragdiag.retrieval.metrics import deepest
+from ragdiag.retrieval.positions import FindIds, positions_of
+from ragdiag.retrieval.promise import Promise
+from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.similarities import Pipeline, Training, parse
+from ragdiag.statistics.lengths import FiniteStep, LengthsStep
+from ragdiag.statistics.sample import SampleStep, draw
+from ragdiag.stores import VectorStore, check_target, metric_of_target, open_store, write_store
+from ragdiag.stores.replace import check_replaceable
+from ragdiag.types import Batch, Float32, Metric, Similarity, StoreInfo
+
+BEST = "best"
+SUFFIX = ".ragdiag"  # of the artefact, after the path of the new store
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What `fix` did.
+
+    Attributes
+    ----------
+    source : StoreInfo
+    target : StoreInfo or None
+        The new store, opened again; None when the index stays as it is.
+    artefact : str
+        Folder with the maps for queries and new documents.
+    similarity : str
+    metric : Metric
+        By which the stored documents are to be ranked for mapped queries.
+    comparison : Comparison or None
+        What was proven, on queries that had no part in it; None without labels.
+    promised, delivered : mapping of str to float
+        Mean of each metric: by the similarity on the source, and by the new store as it ranks, with the same
+        fit and all labelled queries. Without labels: ``same top 10``, the share of the lists that agree.
+    """
+
+    source: StoreInfo
+    target: StoreInfo | None
+    artefact: str
+    similarity: str
+    metric: Metric
+    comparison: Comparison | None
+    promised: Mapping[str, float]
+    delivered: Mapping[str, float]
+
+
+def fix(
+    store: Any,
+    remedy: str,
+    *,
+    to: str,
+    artefact: str | os.PathLike[str] | None = None,
+    judgements: str | os.PathLike[str] | Judgements | None = None,
+    query_vectors: Any = None,
+    embeddings: str | Embedder | None = None,
+    metrics: Sequence[str] = METRICS,
+    overwrite: bool = False,
+    lossy: bool = False,
+    plan: Plan | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Fixed:
+    """Write a store that ranks by `remedy`, from the vectors that are already there.
+
+    The source is never touched. The new store appears whole or not at all, is read back, and is held to what
+    the similarity promised.
+
+    Parameters
+    ----------
+    store : str, path or object
+        A URI or a live store; see `ragdiag.open_store`.
+    remedy : str
+        The name of a similarity, or ``"best"``: the one that `ragdiag.compare` proves better.
+    to : str
+        URI of the new store; see `ragdiag.stores.write_store`.
+    artefact : path, optional
+        Folder for the maps; by default the path of the new store with ``.ragdiag`` added.
+    judgements : path or Judgements, optional
+        Labelled queries. ``"best"`` needs them.
+    query_vectors : path or array, shape (m, d), optional
+        Of the queries; without judgements, of any queries, for remedies that learn from them.
+    embeddings : str or Embeddings, optional
+    overwrite : bool
+        Whether a store and an artefact that exist are replaced.
+    lossy : bool
+        Whether ids, texts and metadata that the new store cannot keep may be dropped.
+    plan, engine, progress
+        As for `ragdiag.compare`.
+
+    Returns
+    -------
+    Fixed
+
+    Raises
+    ------
+    NothingProvenError
+        For ``"best"`` when nothing is proven better.
+    RagdiagError
+        When the input cannot be used; nothing has been written then.
+    """
+    plan, engine = plan or Plan(), engine or LocalEngine()
+    pipeline = None if remedy == BEST else parse(remedy)
+    opened = open_store(store)
+    info = opened.info
+    metric = metric_of_target(to, info.metric or Metric.COSINE)
+    target = check_target(to, metric=metric, overwrite=overwrite, source=store)
+    beside = _beside(artefact, target.path, overwrite)
+    labels = None if judgements is None else judgements_for(judgements, opened)
+    if pipeline is None and labels is None:
+        raise ConfigError("the best remedy is found on labelled queries", hint="add --queries, or name a remedy")
+    embedder = load_embedder(embeddings) if embeddings is not None else None
+    queries = query_vectors_of(labels, query_vectors, embedder, info)
+    comparison = None
+    if labels is not None:
+        comparison = compare(
+            opened,
+            labels,
+            similarities=None if pipeline is None else [pipeline.name],
+            metrics=metrics,
+            query_vectors=queries,
+            plan=plan,
+            engine=engine,
+            progress=progress,
+        )
+        pipeline = pipeline or _proven(comparison)
+    assert pipeline is not None
+
+    training, fingerprint, relevant = _learn(opened, labels, queries, plan, engine, progress)
+    fitted = pipeline.fit(training)
+    check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
+    promised = check.promised(fitted)
+    lengths = LengthsStep(fitted)
+    engine.run(opened, [promised, lengths], stage="ranking the source", progress=progress)
+    in_place = info.metric is Metric.DOT and fitted.folded() is not None
+    length = None if in_place or metric is Metric.DOT else lengths.common()
+    whole = describe(info, fingerprint)
+    fixed = Artefact(fitted, length, whole, {} if in_place else whole, _named(embeddings), {})
+    new = None
+    if not in_place:
+        new = write_store(
+            to,
+            _mapped(opened, fixed.maps, progress),
+            dim=fixed.maps.documents(np.zeros((1, info.dim), dtype=np.float32)).shape[1],
+            metric=metric,
+            count=info.count,
+            overwrite=overwrite,
+            lossy=lossy,
+            source=store,
+        )
+    delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
+    written = opened if new is None else open_store(to)
+    engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
+    scores = check.scores(promised.result(), promised.result()), check.scores(promised.result(), delivered.result())
+    evidence = {
+        "promised": scores[0],
+        "delivered": scores[1],
+        "comparison": None if comparison is None else comparison_json(comparison),
+    }
+    target_card = {} if new is None else describe(new, again.result())
+    replace(fixed, target=target_card, evidence=evidence).write(beside, overwrite=overwrite)
+    return Fixed(info, new, beside, fitted.name, metric, comparison, *scores)
+
+
+def _beside(artefact: str | os.PathLike[str] | None, path: str | None, overwrite: bool) -> str:
+    """Return the folder of the artefact, which can be written."""
+    if artefact is None and path is None:
+        raise ConfigError("the new store is no file or folder", hint="say where the maps go with --artefact DIR")
+    folder = os.fspath(artefact) if artefact is not None else str(path).rstrip("/") + SUFFIX
+    if path is not None and os.path.realpath(path) in (os.path.realpath(folder), *_above(folder)):
+        raise ConfigError(f"{folder} is in the new store", hint="name another folder for the artefact")
+    check_replaceable(folder, folder=True, overwrite=overwrite, belongs=lambda name: name in FILES)
+    return folder
+
+
+def _above(path: str) -> list[str]:
+    return [str(parent) for parent in Path(os.path.realpath(path)).parents]
+
+
+def _named(embeddings: str | Embedder | None) -> str:
+    return embeddings if isinstance(embeddings, str) else "" if embeddings is None else type(embeddings).__name__
+
+
+def _proven(comparison: Comparison) -> Pipeline:
+    if comparison.winner is not None:
+        return parse(comparison.winner)
+    base, metric = comparison.baseline, comparison.metric
+    best = max(comparison.runs[1:], key=lambda run: run.scores[metric].mean.value or 0.0, default=None)
+    said = f"no similarity is proven better than {base}"
+    if best is not None:
+        said += f" (best: {best.similarity}, {score(best.scores[metric].delta, sign=True)} {metric})"
+    raise NothingProvenError(said, hint="leave the store alone, or name a remedy yourself")
+
+
+def _learn(
+    store: VectorStore,
+    labels: Judgements | None,
+    queries: Float32 | None,
+    plan: Plan,
+    engine: Engine,
+    progress: Progress | None,
+) -> tuple[Training, str, tuple[Mapping[int, int], ...] | None]:
+    """Read the store once: what the remedy is fitted on, its fingerprint, and where the judged documents are."""
+    info = store.info
+    drawn = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
+    find, fingerprint, finite = FindIds(labels.document_ids() if labels else set()), FingerprintStep(), FiniteStep()
+    engine.run(store, [drawn, find, fingerprint, finite], stage="reading the store", progress=progress)
+    if finite.broken:
+        raise StoreError(
+            f"{info.name} holds {finite.broken:,} vectors that are not finite",
+            hint="embed those documents again; ragdiag audit names them",
+        )
+    sample = drawn.result()
+    if len(sample) < 2:
+        raise StoreError(f"{info.name} holds fewer than two vectors that are not zero", hint="embed them again")
+    asked = None if queries is None else queries[queries.any(axis=1)]
+    return (
+        Training(sample.vectors, asked, plan.seed % 2**63),
+        fingerprint.result(),
+        positions_of(find.positions, labels, info),
+    )
+
+
+def _mapped(store: VectorStore, maps: Similarity, progress: Progress | None) -> Iterator[Batch]:
+    done = 0
+    for batch in store.scan():
+        yield Batch(batch.ids, maps.documents(batch.vectors), batch.texts, batch.metadata)
+        done += len(batch)
+        if progress is not None:
+            progress("writing the new store", done, store.info.count)
