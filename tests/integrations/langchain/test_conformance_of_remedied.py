@@ -48,5 +48,5 @@ class TestRemediedEmbeddings(OfRemediedEmbeddings, EmbeddingsIntegrationTests): 
 
 class TestRemediedVectorStore(VectorStoreIntegrationTests):
     @pytest.fixture
-    def vectorstore(self, artefact: Artefact) -> VectorStore:  # type: ignore[override]
+    def vectorstore(self, artefact: Artefact) -> VectorStore:
         return RemediedVectorStore(InMemoryVectorStore(self.get_embeddings()), artefact)

@@ -69,7 +69,7 @@ def test_after_a_fix_in_place_documents_stay_as_they_are(tmp_path: Path, model: 
     path = fixed(tmp_path, "query-centred | dot", Metric.DOT)
     assert load_artefact(path).target == {}
     remedied = RemediedEmbeddings(model, path)
-    assert np.array_equal(np.float32(remedied.embed_documents(TEXTS)), X)
+    assert np.array_equal(np.array(remedied.embed_documents(TEXTS), dtype=np.float32), X)
     expected = Q[0].astype(np.float64) - Q.astype(np.float64).mean(axis=0)
     np.testing.assert_allclose(remedied.embed_query(QUESTIONS[0]), expected, atol=1e-6)
 
