@@ -120,7 +120,7 @@ def test_audit_compare_and_fix_take_a_live_store_and_its_model(model: ModelByTex
     store.add_documents(DOCUMENTS)
     report = audit(store, judgements=LABELS, embeddings=store.embeddings)
     assert report.comparison is not None
-    assert "IDX011" not in {finding.code for finding in report.findings}
+    assert "IDX012" not in {finding.code for finding in report.findings}
     comparison = compare(store, LABELS, embeddings=model, similarities=["query-centred"])
     fixed = fix(store, "query-centred", to=f"faiss:{tmp_path}/new", judgements=LABELS, embeddings=model)
     assert fixed.comparison is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,17 @@ def test_the_store_that_was_given_is_the_same_and_keeps_its_model(tmp_path: Path
     assert [document.id for document in store.similarity_search(QUESTIONS[0], k=1)] == [third]
     store.add_documents([DOCUMENTS[IDS.index(first)]])
     assert [document.id for document in store.similarity_search(QUESTIONS[0], k=1)] == [first]
+
+
+def test_a_copy_can_be_given_another_model(tmp_path: Path) -> None:
+    store = filled(fixed(tmp_path, COSINE))
+    watched = copy.copy(store)
+    watched.embedding = new_model()
+    expected = store.similarity_search_with_score(QUESTIONS[0])
+    assert isinstance(store.embedding, ModelByText)
+    store.embedding.asked.clear()
+    assert watched.similarity_search_with_score(QUESTIONS[0]) == expected
+    assert (watched.embedding.asked, store.embedding.asked) == ([QUESTIONS[0]], [])
 
 
 def test_a_folder_that_fix_wrote_is_wrapped_with_either_model(tmp_path: Path) -> None:
