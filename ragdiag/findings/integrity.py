@@ -119,8 +119,8 @@ def _lossy(evidence: Evidence) -> Iterator[Finding]:
             LOSSY.title,
             f"The vectors read back are not the ones that were added: {loss}.",
             {"store.count": Measure.counted(float(n), n=n)},
-            "Every measure here is of the codes; some of what it shows may be the compression's doing.",
-            Remedy("Audit the vectors before compression too, when they are kept."),
+            "Every measure here is of the vectors that were read; some of what it shows may be the loss's doing.",
+            Remedy("Audit the vectors that were added too, where they are kept."),
         )
 
 
@@ -128,9 +128,10 @@ LOSSY = Rule(
     "IDX008",
     "vectors stored with loss",
     Severity.INFO,
-    """The index keeps codes (PQ, scalar quantisation, LSH) and the vectors are rebuilt from them.
+    """The index keeps codes (PQ, scalar quantisation, LSH) and the vectors are rebuilt from them, or the store gives
+no vectors back and some of its documents were embedded again.
 
-For information: the geometry is that of the codes.""",
+For information: the geometry is that of the vectors that were read.""",
     _lossy,
 )
 
