@@ -16,6 +16,7 @@ from ragdiag.geometry.positives import misplaced
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
 from ragdiag.geometry.uniformity import alignment, cross_uniformity, uniformity
+from ragdiag.statistics.census import Census
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.statistics.observed import Documents, Observed, Queries
 from ragdiag.types import Float32, Float64, IntArray, Measure
@@ -60,7 +61,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "population.separation": split.separation if split else few,
         "population.minor_share": split.minor_share if split else few,
     }
-    measures |= _hubness("document", docs.neighbors.positions, seen, rng)
+    measures |= hubness_measures("document", docs.neighbors.positions, docs.census, seen.k, rng)
     measures |= _lengths(seen)
     rho = measures["anisotropy.mean_cosine"].value or 0.0
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
@@ -99,12 +100,14 @@ def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
     }
 
 
-def _hubness(side: str, positions: IntArray, seen: Observed, rng: np.random.Generator) -> dict[str, Measure]:
-    census = seen.documents.census
+def hubness_measures(
+    side: str, positions: IntArray, census: Census, k: int, rng: np.random.Generator
+) -> dict[str, Measure]:
+    """Return the measures of how unevenly documents share the top k, named ``hubness.<side>.…``."""
     # A vector that no search can return is no orphan: count among the usable ones.
     rank = np.append(np.cumsum(census.usable) - 1, -1)
     population = int(census.live.sum()) if side == "document" else None
-    found = rank[positions[:, : seen.k]]
+    found = rank[positions[:, :k]]
     occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
     measures = {
         "skewness": hubness.skewness(occ),
@@ -194,7 +197,7 @@ def _query_measures(seen: Observed, rng: np.random.Generator) -> dict[str, Measu
         labelled = ("alignment.positives", "norms.relevance_correlation")
         absent = [*names, *(f"hubness.query.{name}" for name in hubs), *labelled]
         return {name: Measure.missing(NO_QUERIES) for name in absent}
-    measures = _hubness("query", queries.neighbors.positions, seen, rng)
+    measures = hubness_measures("query", queries.neighbors.positions, seen.documents.census, seen.k, rng)
     Q, X = unit(queries.vectors), unit(seen.documents.sample.vectors)
     moments = seen.documents.moments.unit
     measures |= {
