@@ -172,7 +172,7 @@ class _Walk:
                 continue
             if getattr(getattr(function, "func", function), "__module__", "") == _TOOL:
                 rebuilt[name] = self._rebuilt(function, where)
-            elif not any(record_of_class(part) for part in _enclosed(function)):
+            elif all(record_of_class(part) is None for part in _enclosed(function)):
                 called = getattr(function, "__name__", "a function")
                 self.unreached.append(f"{where}.{name} ({called}) holds a retriever, and cannot be rebuilt")
             else:

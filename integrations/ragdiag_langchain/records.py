@@ -75,7 +75,8 @@ class RetrievalRecord:
         with self._lock:
             return tuple(sorted(self._traffic, key=lambda name: (-self._traffic[name].asked, name)))
 
-    def __len__(self) -> int:
+    @property
+    def asked(self) -> int:
         """How many retrievals were recorded."""
         with self._lock:
             return sum(traffic.asked for traffic in self._traffic.values())

@@ -220,14 +220,14 @@ def retriever_view(retriever: Retriever, record: RetrievalRecord, *, source: str
             own.returned(found)
         return found
 
-    def get(self: Any, query: str, *, run_manager: Any, **kwargs: Any) -> Any:
-        if (under_way := watch()) is not None:
+    def get(self: Any, query: str, *, run_manager: Any = None, **kwargs: Any) -> Any:
+        if run_manager is not None and (under_way := watch()) is not None:
             under_way.runs_as(run_manager)
         managed = {"run_manager": run_manager} if cls._new_arg_supported else {}
         return cls._get_relevant_documents(self, query, **managed, **kwargs)
 
-    async def aget(self: Any, query: str, *, run_manager: Any, **kwargs: Any) -> Any:
-        if (under_way := watch()) is not None:
+    async def aget(self: Any, query: str, *, run_manager: Any = None, **kwargs: Any) -> Any:
+        if run_manager is not None and (under_way := watch()) is not None:
             under_way.runs_as(run_manager)
         managed = {"run_manager": run_manager} if cls._new_arg_supported else {}
         return await cls._aget_relevant_documents(self, query, **managed, **kwargs)
