@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from ragdiag_langchain.recorder import RetrievalRecorder
     from ragdiag_langchain.records import RetrievalRecord
 
-# Imported on first use: the core looks for adapters here, and LangChain takes two seconds to import.
+# Names are imported on first use: the stores here are looked at whenever a store is opened.
 _HOMES = {
-    "RetrievalRecord": "ragdiag_langchain.records",
-    "RetrievalRecorder": "ragdiag_langchain.recorder",
-    "diagnose": "ragdiag_langchain.diagnosing",
-    "record_of": "ragdiag_langchain.diagnosing",
+    "RetrievalRecord": "records",
+    "RetrievalRecorder": "recorder",
+    "diagnose": "diagnosing",
+    "record_of": "diagnosing",
 }
 
 __all__ = ["RetrievalRecord", "RetrievalRecorder", "diagnose", "record_of"]
@@ -23,5 +23,5 @@ __all__ = ["RetrievalRecord", "RetrievalRecorder", "diagnose", "record_of"]
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"ragdiag_langchain.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'ragdiag_langchain' has no attribute {name!r}")

@@ -32,6 +32,7 @@ from ragdiag.vectors import unit
 from ragdiag_langchain.traffic import LOWER, Retrieval, Traffic
 
 OUTSIDE = 0.01  # of the documents themselves
+FOREIGN = 0.5  # of the listed documents
 _NO_STORE = "the store was not read"
 
 
@@ -63,13 +64,15 @@ def live_report(traffic: Traffic, *, source: str, others: Sequence[str], store: 
     notes = _notes(traffic, kept, len(distinct), others)
     opened, why = _opened(store)
     Q = _vectors(distinct, None if opened is None else opened.info.dim)
-    if opened is None:
-        seen, drawn, checked = _lists_alone(traffic, lists, source, Q, plan)
-        notes.append(f"{why}: hubs are counted among the documents that were listed, and nothing else is known of them")
-    else:
+    if opened is not None:
         seen, drawn, checked, missed = _with_store(opened, lists, Q, plan)
         if missed:
             notes.append(f"{percent(missed)} of the listed documents are not in the store under the id they came with")
+        if missed > FOREIGN:  # as of a retriever that finds small chunks and returns their parents
+            opened, why = None, "the lists are not of this store's documents"
+    if opened is None:
+        seen, drawn, checked = _lists_alone(traffic, lists, source, Q, plan)
+        notes.append(f"{why}: hubs are counted among the documents that were listed, and nothing else is known of them")
     measures = {**_measures(traffic, distinct, seen.documents.census.n if opened else None), **drawn.measures}
     measures["traffic.outside_documents"] = _outside(Q, seen.documents.sample.vectors)
     return Report(

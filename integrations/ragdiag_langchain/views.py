@@ -164,19 +164,20 @@ def _recorded_search(
     chosen: Any = asearch if inspect.iscoroutinefunction(method) else search
     chosen.__name__, chosen.__doc__ = name, method.__doc__
     chosen.__signature__ = inspect.signature(method)
-    return chosen
+    found: Callable[..., Any] = chosen
+    return found
 
 
 def _recorded_embeddings(name: str) -> property:
     """Return an attribute of the view that wraps what the shared state holds under `name`."""
-    wrapped: dict[int, tuple[Any, Any]] = {}
+    last: tuple[Any, Any] = (None, None)  # replaced as a whole, which no thread can see half done
 
     def get(self: Any) -> Any:
-        inner = self.__dict__[name]
-        if id(inner) not in wrapped:
-            wrapped.clear()  # the application has put in another one
-            wrapped[id(inner)] = (inner, _wrapped_embeddings(inner))
-        return wrapped[id(inner)][1]
+        nonlocal last
+        inner, pair = self.__dict__[name], last
+        if pair[0] is not inner:  # the first time, or the application has put in another one
+            last = pair = (inner, _wrapped_embeddings(inner))
+        return pair[1]
 
     def put(self: Any, value: Any) -> None:
         self.__dict__[name] = value._embeddings if isinstance(value, RecordedEmbeddings) else value

@@ -120,7 +120,7 @@ def test_results_are_those_without_it(
     assert record.asked == asked * len(queries)
     for retrieval in record.retrievals():
         assert retrieval.vector is not None
-        np.testing.assert_array_equal(retrieval.vector, np.float32(embeddings.vector(retrieval.query)))
+        np.testing.assert_array_equal(retrieval.vector, np.array(embeddings.vector(retrieval.query), np.float32))
         assert list(retrieval.ids) == [document.id for document in plain.invoke(retrieval.query)]
         assert retrieval.run_id
         assert bool(retrieval.parent_run_id) == chain
@@ -224,7 +224,7 @@ def test_a_store_searched_directly_is_recorded() -> None:
     assert [retrieval.ids[0] for retrieval in found] == ["id-3", "id-4", "id-5", "id-6", "id-7"]
     assert [retrieval.query for retrieval in found] == ["text 3", "", "text 5", "text 6", "text 7"]
     assert [bool(retrieval.run_id) for retrieval in found] == [False, False, False, False, True]
-    np.testing.assert_array_equal(np.array([r.vector for r in found])[1], np.float32(vector))
+    np.testing.assert_array_equal(np.array([r.vector for r in found])[1], np.array(vector, np.float32))
     assert record_of(recorded).sources == ("InMemoryVectorStore",)
 
 
@@ -254,7 +254,7 @@ def test_faiss_with_a_bare_function_for_embeddings(caplog: pytest.LogCaptureFixt
     assert recorded.similarity_search("text 2", k=1)[0].id == "id-2"
     assert embeddings.asked == ["text 2"]
     (retrieval,) = record_of(recorded).retrievals()
-    np.testing.assert_array_equal(retrieval.vector, np.float32(embeddings.vector("text 2")))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(retrieval.vector, np.array(embeddings.vector("text 2"), np.float32))
 
 
 class NoScores(VectorStore):
@@ -310,7 +310,7 @@ def test_an_error_is_recorded_and_raised_unchanged() -> None:
         with pytest.raises(ConnectionError) as caught:
             ask("where?")
         assert caught.value is error
-    found = recorded.batch(["a"], return_exceptions=True)
+    found: list[Any] = recorded.batch(["a"], return_exceptions=True)
     assert found == [error]
     record = record_of(recorded)
     assert [retrieval.error for retrieval in record.retrievals()] == ["ConnectionError"] * 3
@@ -338,7 +338,7 @@ def test_what_goes_wrong_in_the_record_is_logged_once(
 def test_create_retrieval_chain() -> None:
     chains = pytest.importorskip("langchain_classic.chains")
     store, embeddings = small()
-    answer = RunnableLambda(lambda found: f"{found['input']}: {as_text(found['context'])}")
+    answer: Runnable[Any, str] = RunnableLambda(lambda found: f"{found['input']}: {as_text(found['context'])}")
     chain = chains.create_retrieval_chain(store.as_retriever(search_kwargs={"k": 2}), answer)
     expected = chain.invoke({"input": "text 3"})
     embeddings.asked.clear()
@@ -354,7 +354,7 @@ def test_create_retrieval_chain() -> None:
 def test_multi_query_is_recorded_once_for_each_query_it_writes(include_original: bool) -> None:
     retrievers = pytest.importorskip("langchain_classic.retrievers")
     store, embeddings = small()
-    write = RunnableLambda(lambda found: [f"text {at}" for at in (1, 2, 3)])
+    write: Runnable[Any, list[str]] = RunnableLambda(lambda found: [f"text {at}" for at in (1, 2, 3)])
     plain = retrievers.MultiQueryRetriever(
         retriever=store.as_retriever(search_kwargs={"k": 2}), llm_chain=write, include_original=include_original
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import validate
 from ragdiag_langchain import RetrievalRecord, diagnose, record_of
@@ -187,7 +187,7 @@ def test_saved_and_loaded_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
     assert "\x1b" not in str(loaded.report(source="odd"))
     for a, b in zip(record.retrievals(), loaded.retrievals(), strict=True):
         assert (a.query, a.ids, a.scores, a.run_id, a.seconds) == (b.query, b.ids, b.scores, b.run_id, b.seconds)
-        np.testing.assert_array_equal(a.vector, b.vector)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(a.vector, b.vector)
     with pytest.raises(TargetExistsError):
         record.save(tmp_path / "one.json")
     loaded.add("odd", Retrieval("more"))
@@ -269,12 +269,42 @@ def test_listed_documents_that_the_store_does_not_hold() -> None:
     record = RetrievalRecord()
     for at in range(20):
         record.add("s", Retrieval(f"q{at}", (str(at), "gone")))
-    assert (
-        "50 % of the listed documents are not in the store under the id they came with" in record.report(store=X).notes
-    )
-    few = RetrievalRecord()
-    few.add("s", Retrieval("q", ("gone",)))
-    few.add("s", Retrieval("p", error="ValueError"))
-    report = few.report(store=X)
+    missed = "50 % of the listed documents are not in the store under the id they came with"
+    assert missed in record.report(store=X).notes
+    assert record.report(store=X).measures["hubness.query.largest"].value == 1 / 20
+    failed = RetrievalRecord()
+    failed.add("s", Retrieval("p", error="ValueError"))
+    report = failed.report(store=X)
     assert report.measures["hubness.query.largest"].undefined == "no queries were given"
     assert report.store.count == 50
+
+
+def test_lists_of_other_documents_than_the_store_holds() -> None:
+    X = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
+    record = RetrievalRecord()
+    for at in range(40):
+        record.add("s", Retrieval(f"q{at}", ("parent", f"of {at}", f"of {at + 1}")), vector=X[at])
+    report = record.report(store=X)
+    assert [finding.code for finding in report.findings] == ["HUB001"]
+    assert [document.id for document in report.findings[0].documents] == ["parent"]
+    assert any(note.startswith("the lists are not of this store's documents") for note in report.notes)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lists=st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=1, max_size=25),
+    stored=st.booleans(),
+    scored=st.booleans(),
+    vectors=st.booleans(),
+)
+def test_any_record_has_a_report(lists: list[list[int]], stored: bool, scored: bool, vectors: bool) -> None:
+    record = RetrievalRecord()
+    for at, ids in enumerate(lists):
+        scores = tuple(-float(i) for i in range(len(ids))) if scored else None
+        retrieval = Retrieval(f"q{at // 2}", tuple(map(str, ids)), scores)
+        record.add("s", retrieval, vector=[1.0, float(at), 0.0] if vectors else None)
+    X = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    report = record.report(store=X if stored else None)
+    validate(to_dict(report), schema())
+    assert str(report)
+    assert report.measures["traffic.empty"].value == sum(not ids for ids in lists) / len(lists)
