@@ -24,6 +24,7 @@ from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.shared import shared
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import CensusStep
 from ragdiag.statistics.observed import lengths_vary
@@ -123,7 +124,7 @@ def compare(
         name, why = next(iter(refused.items()))
         raise SimilarityError(f"{name} cannot be compared", hint=why)
     own = fixed(base, queries[judged], depth, plan.seed % 2**64)
-    steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
+    steps = shared([step for fit in (own, *fits.values()) for step in fit.steps])
     engine.run(opened, steps, stage="searching", progress=progress)
     return compare_runs(
         [own.run(), *(fits[name].run() for name in wanted if name in fits)],

@@ -109,7 +109,10 @@ class NeighborSearch:
         positions = start + np.flatnonzero(usable)
         if len(positions) == 0:
             return
-        documents = self.similarity.documents(vectors[usable])
+        self.search_mapped(positions, self.similarity.documents(vectors[usable]))
+
+    def search_mapped(self, positions: IntArray, documents: Float32) -> None:
+        """Search documents, shape (b, p), that the similarity has mapped."""
         self.take(positions, documents, product_error(documents), lambda tile: self.scaled(tile)[0] @ documents.T)
 
     def scaled(self, tile: slice) -> tuple[Float32, IntArray]:
