@@ -253,7 +253,7 @@ def _basis(directions: Sequence[Float64], dim: int) -> Float64:
     if len(rows) == 0:
         return np.zeros((dim, 0))
     _, values, axes = np.linalg.svd(rows, full_matrices=False)
-    basis: Float64 = axes[values > 2.0**-20 * values[0]].T
+    basis: Float64 = axes[values > 2.0**-40 * values[0]].T
     return basis
 
 
