@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,36 +122,47 @@ class SharedSearch:
         across = (raw - (raw @ self._basis) @ self._basis.T).astype(np.float32)
         lengths, slant = row_norms(across), np.linalg.norm(across.astype(np.float64) @ self._columns, axis=1)
         base = self._queries @ across.T
-        for search, correction in self._corrections:
-            documents = search.similarity.documents(vectors)
-            with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-                fit = _fitted(documents, across, self._columns, lengths)
-                error = correction.error(fit, lengths, slant, self._queries.shape[1])
-            own = product_error(documents)
-            apart = ~(error <= WIDER * own)  # not a number counts as too wide
-            if apart.all():
-                search.search_mapped(positions, documents)
-                continue
-            error[apart] = own[apart]
-            fit.scale[apart], fit.along[apart] = 0, 0
-            columns = np.flatnonzero(apart)
 
-            def product(
-                tile: slice,
-                search: NeighborSearch = search,
-                correction: _Correction = correction,
-                fit: _Fit = fit,
-                documents: Float32 = documents,
-                columns: NDArray[np.int64] = columns,
-            ) -> Float32:
-                scores: Float32 = base[tile] * fit.scale
-                scores *= correction.scale[tile, None]
-                scores += correction.along[tile] @ fit.along.T
-                if len(columns):
-                    scores[:, columns] = search.scaled(tile)[0] @ documents[columns].T
-                return scores
+        def one(pair: tuple[NeighborSearch, _Correction]) -> None:
+            self._one(*pair, positions, vectors, across, lengths, slant, base)
 
-            search.take(positions, documents, error, product)
+        # Each search is its own; numpy lets go of the interpreter where the time is spent.
+        with ThreadPoolExecutor(min(len(self._corrections), os.cpu_count() or 1)) as pool:
+            list(pool.map(one, self._corrections))
+
+    def _one(
+        self,
+        search: NeighborSearch,
+        correction: _Correction,
+        positions: NDArray[np.int64],
+        vectors: Float32,
+        across: Float32,
+        lengths: Float64,
+        slant: Float64,
+        base: Float32,
+    ) -> None:
+        documents = search.similarity.documents(vectors)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+            fit = _fitted(documents, across, self._columns, lengths)
+            error = correction.error(fit, lengths, slant, self._queries.shape[1])
+        own = product_error(documents)
+        apart = ~(error <= WIDER * own)  # not a number counts as too wide
+        if apart.all():
+            search.search_mapped(positions, documents)
+            return
+        error[apart] = own[apart]
+        fit.scale[apart], fit.along[apart] = 0, 0
+        columns = np.flatnonzero(apart)
+
+        def product(tile: slice) -> Float32:
+            scores: Float32 = base[tile] * fit.scale
+            scores *= correction.scale[tile, None]
+            scores += correction.along[tile] @ fit.along.T
+            if len(columns):
+                scores[:, columns] = search.scaled(tile)[0] @ documents[columns].T
+            return scores
+
+        search.take(positions, documents, error, product)
 
 
 @dataclass(frozen=True)

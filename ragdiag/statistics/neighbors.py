@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
-from ragdiag.types import Float32, Float64, IntArray, Similarity
+from ragdiag.types import Float32, Float64, FloatArray, IntArray, Similarity
 from ragdiag.vectors import row_norms
 
 TILE = 1024  # queries per tile: with 4,096 documents a block of scores is 16 MB
@@ -166,13 +166,11 @@ class NeighborSearch:
         fresh = ~np.isfinite(threshold)
         if fresh.any() and len(positions) > k:
             # Fewer than k documents seen so far: the k-th best lower bound of this block will do.
-            kth, known = len(positions) - k, scores[fresh]
+            known = scores[fresh]
             if wide:
-                least = known - 2 * np.outer(norms[fresh], error)
-                threshold[fresh] = np.partition(least, kth, axis=1)[:, kth]
+                threshold[fresh] = _at_least_kth(known - 2 * np.outer(norms[fresh], error), k)
             else:
-                known.partition(kth, axis=1)
-                threshold[fresh] = known[:, kth] - 2 * norms[fresh] * error.max()
+                threshold[fresh] = _at_least_kth(known, k) - 2 * norms[fresh] * error.max()
         # −inf marks the query itself; two steps down, since both sides were rounded to float32.
         limit = threshold.astype(np.float32)
         for _ in range(2):
@@ -213,6 +211,19 @@ class NeighborSearch:
     def result(self) -> Neighbors:
         """Return the neighbours among the blocks seen so far."""
         return Neighbors(self.similarity.name, self._positions.copy(), self._scores.copy())
+
+
+def _at_least_kth(scores: FloatArray, k: int) -> FloatArray:
+    """Return for each row a number that at least k of its entries reach, near its k-th largest.
+
+    The k-th largest of the maxima of disjoint groups: k groups, so k entries. A tenth of the time of all entries.
+    """
+    rows, columns = scores.shape
+    size = max(1, columns // (16 * k))
+    groups = columns // size
+    best = scores[:, : groups * size].reshape(rows, size, groups).max(axis=1)
+    kth: FloatArray = np.partition(best, groups - k, axis=1)[:, groups - k]
+    return kth
 
 
 def product_error(documents: Float32) -> Float64:
