@@ -54,6 +54,7 @@ bench: .venv/.dev
 	.venv/bin/python benchmarks/memory.py
 	.venv/bin/python benchmarks/false_alarms.py
 	.venv/bin/python benchmarks/interval_honesty.py
+	.venv/bin/python benchmarks/shared_search.py
 
 clean:
 	rm -rf .venv .venv-minimal build
