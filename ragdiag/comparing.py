@@ -26,9 +26,10 @@ from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.lexical import LexicalSearch
-from ragdiag.retrieval.metrics import deepest
+from ragdiag.retrieval.metrics import DEPTH, deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids, unknown_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.shared import shared
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
@@ -133,9 +134,9 @@ def compare(
         name, why = next(iter(refused.items()))
         raise SimilarityError(f"{name} cannot be compared", hint=why)
     # Deeper than the cutoff, so that it can be seen what would come in if something else went.
-    deeper = min(max(depth, 2 * cutoff(metrics[0])), info.count)
+    deeper = min(max(DEPTH, 2 * cutoff(metrics[0])), info.count)
     own = fixed(base, queries[judged], deeper, plan.seed % 2**64)
-    steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
+    steps = shared([step for fit in (own, *fits.values()) for step in fit.steps])
     engine.run(opened, steps, stage="searching", progress=progress)
     exact, by_words = own.run(), words.result(progress) if use_words else None
     runs = [exact.top(depth), *(fits[name].run() for name in wanted if name in fits)]
