@@ -14,16 +14,19 @@ import numpy as np
 from ragdiag.engine import Block
 from ragdiag.errors import ArtefactError, SimilarityError
 from ragdiag.similarities.equal_norm import EqualNorm
+from ragdiag.similarities.l2 import L2
 from ragdiag.similarities.pipeline import FittedSimilarity
 from ragdiag.similarities.saved import load as load_similarity
 from ragdiag.similarities.saved import save as save_similarity
 from ragdiag.stores.replace import replacing
-from ragdiag.types import Float32, Similarity, StoreInfo
+from ragdiag.types import Float32, Metric, Similarity, StoreInfo
 
 SCHEMA = "ragdiag.fix/1"
 CARD = "fix.json"
 FILES = (CARD, "similarity.json", "arrays.npz")
 _LARGEST = 2**24
+_LONGEST = 1e18  # a longer vector's square is beyond float32
+_AGAIN = "run ragdiag fix again"
 
 
 class FingerprintStep:
@@ -53,6 +56,8 @@ class Artefact:
     Attributes
     ----------
     similarity : FittedSimilarity
+    metric : Metric
+        By which the mapped documents are ranked for mapped queries.
     length : float or None
         The common length of the stored documents, where one more dimension gives it; None without one.
     source, target : mapping
@@ -65,6 +70,7 @@ class Artefact:
     """
 
     similarity: FittedSimilarity
+    metric: Metric
     length: float | None
     source: Mapping[str, Any]
     target: Mapping[str, Any]
@@ -78,6 +84,8 @@ class Artefact:
             folded = self.similarity.folded()
             assert folded is not None
             return folded
+        if self.metric is Metric.L2 and isinstance(self.similarity.stages[-1], L2):
+            return self.similarity.before_scoring()  # the store scores so itself, and more exactly
         return self.similarity if self.length is None else EqualNorm(self.similarity, self.length)
 
     def queries(self, Q: Float32) -> Float32:
@@ -99,6 +107,7 @@ class Artefact:
         card = {
             "schema": SCHEMA,
             "similarity": self.similarity.name,
+            "metric": self.metric.value,
             "equal_norm": self.length,
             "source": dict(self.source),
             "target": dict(self.target),
@@ -142,19 +151,19 @@ def load_artefact(folder: str | Path, *, dim: int | None = None, fingerprint: st
     path = Path(folder) / CARD
     try:
         if path.stat().st_size > _LARGEST:
-            raise ArtefactError(f"{path} is too large", hint="run ragdiag fix again")
+            raise ArtefactError(f"{path} is too large", hint=_AGAIN)
         card = json.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read", hint="give the folder that ragdiag fix wrote") from error
     except (ValueError, RecursionError) as error:
-        raise ArtefactError(f"{path} is no JSON", hint="run ragdiag fix again") from error
+        raise ArtefactError(f"{path} is no JSON", hint=_AGAIN) from error
     _check_card(card, path)
     try:
         similarity = load_similarity(folder)
     except SimilarityError as error:
         raise ArtefactError(f"{folder} cannot be used: {error.message}", hint=error.hint) from error
     if similarity.name != card["similarity"]:
-        raise ArtefactError(f"{folder} holds two similarities", hint="run ragdiag fix again")
+        raise ArtefactError(f"{folder} holds two similarities", hint=_AGAIN)
     if dim is not None and dim != similarity.dim:
         raise ArtefactError(
             f"{folder} maps vectors of dimension {similarity.dim}, these have {dim}",
@@ -166,7 +175,10 @@ def load_artefact(folder: str | Path, *, dim: int | None = None, fingerprint: st
             f"{folder} was made for other documents than this store holds ({' and '.join(known.values())})",
             hint="run ragdiag fix on this store",
         )
-    return Artefact(similarity, card["equal_norm"], card["source"], card["target"], card["embedder"], card["evidence"])
+    if not card["target"] and similarity.folded() is None:
+        raise ArtefactError(f"{folder} names no store, and its map is not one of queries alone", hint=_AGAIN)
+    metric, length = Metric(card["metric"]), card["equal_norm"]
+    return Artefact(similarity, metric, length, card["source"], card["target"], card["embedder"], card["evidence"])
 
 
 def _check_card(card: Any, path: Path) -> None:
@@ -174,14 +186,16 @@ def _check_card(card: Any, path: Path) -> None:
         raise ArtefactError(f"{path} is not of the schema {SCHEMA}", hint="update ragdiag, or run ragdiag fix again")
     length = card.get("equal_norm")
     sides = [card.get("source"), card.get("target")]
-    known = all(
-        isinstance(side, dict) and (not side or {"name", "fingerprint"} <= side.keys()) for side in sides
-    ) and bool(sides[0])
+    known = bool(sides[0]) and all(
+        isinstance(side, dict) and (not side or all(isinstance(side.get(key), str) for key in ("name", "fingerprint")))
+        for side in sides
+    )
     right = (
         isinstance(card.get("similarity"), str)
         and isinstance(card.get("embedder"), str)
         and isinstance(card.get("evidence"), dict)
-        and (length is None or (isinstance(length, float | int) and not isinstance(length, bool) and length > 0))
+        and card.get("metric") in [metric.value for metric in Metric]
+        and (length is None or (isinstance(length, float) and 0 < length < _LONGEST))
     )
     if not (known and right):
-        raise ArtefactError(f"{path} lacks an entry, or has one of another type", hint="run ragdiag fix again")
+        raise ArtefactError(f"{path} lacks an entry, or has one of another type", hint=_AGAIN)

@@ -104,7 +104,8 @@ def compare(
     True
     """
     plan, engine = plan or Plan(), engine or LocalEngine()
-    pipelines = [parse(name) for name in similarities] if similarities is not None else None
+    named = [similarities] if isinstance(similarities, str) else similarities
+    pipelines = [parse(name) for name in named] if named is not None else None
     opened = open_store(store)
     info = opened.info
     depth = deepest(metrics, info.count)

@@ -77,6 +77,10 @@ class ArtefactError(RagdiagError, ValueError):
     """The artefact of a fix that cannot be read, or that belongs to other vectors."""
 
 
+class PromiseError(RagdiagError, ArithmeticError):
+    """A new store that would not rank as its similarity does; it was not put in its place."""
+
+
 class NothingProvenError(RagdiagError, LookupError):
     """No remedy was proven better, so that there is nothing to apply."""
 

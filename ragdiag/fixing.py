@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ragdiag.artefact import FILES, Artefact, FingerprintStep, describe
+from ragdiag.artefact import Artefact, FingerprintStep, describe
 from ragdiag.comparing import compare
+from ragdiag.destination import destination, metric_for, moved, refuse_inputs
 from ragdiag.engine import Engine, LocalEngine, Progress
-from ragdiag.errors import ConfigError, NothingProvenError, StoreError
+from ragdiag.errors import ConfigError, NothingProvenError, PromiseError, StoreError
 from ragdiag.numbers import score
 from ragdiag.plan import Plan
 from ragdiag.report.json import comparison_json
@@ -24,17 +24,16 @@ from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.metrics import deepest
 from ragdiag.retrieval.positions import FindIds, positions_of
-from ragdiag.retrieval.promise import Promise
+from ragdiag.retrieval.promise import Promise, as_promised
 from ragdiag.retrieval.query_vectors import query_vectors_of
-from ragdiag.similarities import Pipeline, Training, parse
+from ragdiag.similarities import L2, Pipeline, Training, parse
 from ragdiag.statistics.lengths import FiniteStep, LengthsStep
 from ragdiag.statistics.sample import SampleStep, draw
-from ragdiag.stores import VectorStore, check_target, metric_of_target, open_store, write_store
-from ragdiag.stores.replace import check_replaceable
+from ragdiag.stores import VectorStore, open_store, write_store
+from ragdiag.stores.replace import put, staging
 from ragdiag.types import Batch, Float32, Metric, Similarity, StoreInfo
 
 BEST = "best"
-SUFFIX = ".ragdiag"  # of the artefact, after the path of the new store
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,11 @@ class Fixed:
     comparison: Comparison | None
     promised: Mapping[str, float]
     delivered: Mapping[str, float]
+
+    @property
+    def codes(self) -> bool:
+        """Whether the remedy quantises: the new store holds what its codes mean."""
+        return parse(self.similarity).recipes[-1].kind in ("int8", "binary", "pq")
 
 
 def fix(
@@ -128,9 +132,8 @@ def fix(
     info = opened.info
     if getattr(opened, "partial", False):
         raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
-    metric = metric_of_target(to, info.metric or Metric.COSINE)
-    target = check_target(to, metric=metric, overwrite=overwrite, source=store)
-    beside = _beside(artefact, target.path, overwrite)
+    target, beside = destination(to, info, overwrite, store, artefact)
+    refuse_inputs((target.path, beside), (store, judgements, query_vectors))
     labels = None if judgements is None else judgements_for(judgements, opened)
     if pipeline is None and labels is None:
         raise ConfigError("the best remedy is found on labelled queries", hint="add --queries, or name a remedy")
@@ -150,56 +153,70 @@ def fix(
         )
         pipeline = pipeline or _proven(comparison)
     assert pipeline is not None
+    metric = metric_for(to, info)
 
-    training, fingerprint, relevant = _learn(opened, labels, queries, plan, engine, progress)
+    training, read, relevant = _learn(opened, labels, queries, plan, engine, progress)
     fitted = pipeline.fit(training)
     check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
-    promised = check.promised(fitted)
-    lengths = LengthsStep(fitted)
+    promised, lengths = check.promised(fitted), LengthsStep(fitted)
     engine.run(opened, [promised, lengths], stage="ranking the source", progress=progress)
-    in_place = info.metric is Metric.DOT and fitted.folded() is not None
-    length = None if in_place or metric is Metric.DOT else lengths.common()
-    whole = describe(info, fingerprint)
-    fixed = Artefact(fitted, length, whole, {} if in_place else whole, _named(embeddings), {})
-    new = None
-    if not in_place:
+    # Zero vectors score 0 among other scores when only queries are mapped.
+    in_place = info.metric is Metric.DOT and fitted.folded() is not None and not read.zero
+    native = metric is Metric.DOT or (metric is Metric.L2 and isinstance(fitted.stages[-1], L2))
+    length = None if in_place or native else lengths.common()
+    source = describe(info, read.fingerprint)
+    fixed = Artefact(fitted, metric, length, source, {} if in_place else source, _named(embeddings), {})
+
+    def verified(written: VectorStore, card: Mapping[str, Any]) -> tuple[Artefact, dict[str, float], dict[str, float]]:
+        """Hold what was written to what was promised."""
+        delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
+        engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
+        asked, found = promised.result(), delivered.result()
+        scores = check.scores(asked, asked), check.scores(asked, found)
+        if not as_promised(asked, found).all():
+            raise _broken(to, pipeline, metric, *scores)
+        evidence = {
+            "promised": scores[0],
+            "delivered": scores[1],
+            "comparison": None if comparison is None else comparison_json(comparison),
+        }
+        full = {} if in_place else {**card, "fingerprint": again.result()}
+        return replace(fixed, target=full, evidence=evidence), *scores
+
+    if in_place:
+        done, *scores = verified(opened, {})
+        done.write(beside, overwrite=overwrite)
+        return Fixed(info, None, beside, fitted.name, metric, comparison, *scores)
+    if target.path is None:
+        raise ConfigError(f"{target.name} is no file or folder", hint="write to a file, and load that")
+    with staging(target.path) as work, staging(beside) as desk:
+        draft, maps = os.path.join(work, os.path.basename(os.path.realpath(target.path))), os.path.join(desk, "maps")
         new = write_store(
-            to,
+            moved(to, draft),
             _mapped(opened, fixed.maps, progress),
             dim=fixed.maps.documents(np.zeros((1, info.dim), dtype=np.float32)).shape[1],
             metric=metric,
             count=info.count,
-            overwrite=overwrite,
             lossy=lossy,
-            source=store,
         )
-    delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
-    written = opened if new is None else open_store(to)
-    engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
-    scores = check.scores(promised.result(), promised.result()), check.scores(promised.result(), delivered.result())
-    evidence = {
-        "promised": scores[0],
-        "delivered": scores[1],
-        "comparison": None if comparison is None else comparison_json(comparison),
-    }
-    target_card = {} if new is None else describe(new, again.result())
-    replace(fixed, target=target_card, evidence=evidence).write(beside, overwrite=overwrite)
-    return Fixed(info, new, beside, fitted.name, metric, comparison, *scores)
+        done, *scores = verified(open_store(moved(to, draft)), describe(replace(new, name=target.name), ""))
+        done.write(maps)
+        # Maps first: a store that is there has them. The two names change within microseconds.
+        put(maps, beside, folder=True, overwrite=overwrite)
+        put(draft, target.path, folder=os.path.isdir(draft), overwrite=overwrite)
+    return Fixed(info, open_store(to).info, beside, fitted.name, metric, comparison, *scores)
 
 
-def _beside(artefact: str | os.PathLike[str] | None, path: str | None, overwrite: bool) -> str:
-    """Return the folder of the artefact, which can be written."""
-    if artefact is None and path is None:
-        raise ConfigError("the new store is no file or folder", hint="say where the maps go with --artefact DIR")
-    folder = os.fspath(artefact) if artefact is not None else str(path).rstrip("/") + SUFFIX
-    if path is not None and os.path.realpath(path) in (os.path.realpath(folder), *_above(folder)):
-        raise ConfigError(f"{folder} is in the new store", hint="name another folder for the artefact")
-    check_replaceable(folder, folder=True, overwrite=overwrite, belongs=lambda name: name in FILES)
-    return folder
-
-
-def _above(path: str) -> list[str]:
-    return [str(parent) for parent in Path(os.path.realpath(path)).parents]
+def _broken(
+    to: str, pipeline: Pipeline, metric: Metric, promised: Mapping[str, float], delivered: Mapping[str, float]
+) -> PromiseError:
+    name = next(iter(promised))
+    return PromiseError(
+        f"{to} would rank by {metric.value} otherwise than {pipeline.name} does:"
+        f" {name} {promised[name]:.4f} promised, {delivered[name]:.4f} delivered",
+        hint="nothing was written; float32 cannot hold these scores under that metric: write to a store that ranks by"
+        " another (?metric=dot)",
+    )
 
 
 def _named(embeddings: str | Embedder | None) -> str:
@@ -217,6 +234,12 @@ def _proven(comparison: Comparison) -> Pipeline:
     raise NothingProvenError(said, hint="leave the store alone, or name a remedy yourself")
 
 
+@dataclass(frozen=True)
+class _Read:
+    fingerprint: str
+    zero: int
+
+
 def _learn(
     store: VectorStore,
     labels: Judgements | None,
@@ -224,8 +247,8 @@ def _learn(
     plan: Plan,
     engine: Engine,
     progress: Progress | None,
-) -> tuple[Training, str, tuple[Mapping[int, int], ...] | None]:
-    """Read the store once: what the remedy is fitted on, its fingerprint, and where the judged documents are."""
+) -> tuple[Training, _Read, tuple[Mapping[int, int], ...] | None]:
+    """Read the store once: what the remedy is fitted on, what it holds, and where the judged documents are."""
     info = store.info
     drawn = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
     find, fingerprint, finite = FindIds(labels.document_ids() if labels else set()), FingerprintStep(), FiniteStep()
@@ -241,7 +264,7 @@ def _learn(
     asked = None if queries is None else queries[queries.any(axis=1)]
     return (
         Training(sample.vectors, asked, plan.seed % 2**63),
-        fingerprint.result(),
+        _Read(fingerprint.result(), finite.zero),
         positions_of(find.positions, labels, info),
     )
 

@@ -16,6 +16,7 @@ from ragdiag.errors import (
     ArtefactError,
     ConfigError,
     NothingProvenError,
+    PromiseError,
     RagdiagError,
     SimilarityError,
     StoreError,
@@ -175,7 +176,7 @@ def test_an_artefact_that_exists_is_not_lost(world: World, tmp_path: Path) -> No
     assert snapshot(tmp_path) == {"mine/notes.txt": b"mine"}
     with pytest.raises(RagdiagError, match=r"notes.txt"):
         fix(world.store(), "abtt(d=2)", to=f"faiss:{tmp_path}/new", artefact=tmp_path / "mine", overwrite=True)
-    with pytest.raises(ConfigError, match="is in the new store"):
+    with pytest.raises(ConfigError, match="and the new store lie in each other"):
         fix(world.store(), "abtt(d=2)", to=f"faiss:{tmp_path}/new", artefact=tmp_path / "new" / "maps")
     assert snapshot(tmp_path) == {"mine/notes.txt": b"mine"}
 
@@ -258,3 +259,99 @@ def test_the_fingerprint_knows_documents_and_not_their_order(world: World) -> No
     assert of(world.store()) == of(turned)
     swapped = ArrayStore(world.documents, ids=[ids[1], ids[0], *ids[2:]])
     assert of(world.store()) != of(swapped)
+
+
+def test_what_is_read_is_not_written_over(world: World, tmp_path: Path) -> None:
+    np.save(tmp_path / "q.npy", world.queries)
+    (tmp_path / "src").mkdir()
+    np.savez(tmp_path / "src" / "arrays.npz", vectors=world.documents)
+    before = snapshot(tmp_path)
+    source = f"{tmp_path}/src/arrays.npz"
+    with pytest.raises(ConfigError, match="which is read"):
+        fix(
+            source,
+            "query-centred",
+            to=f"{tmp_path}/q.npy",
+            query_vectors=f"{tmp_path}/q.npy",
+            overwrite=True,
+            lossy=True,
+        )
+    with pytest.raises(RagdiagError, match=r"which is read|no part of the store"):
+        fix(source, "abtt(d=2)", to=f"{tmp_path}/o.npy", artefact=tmp_path / "src", overwrite=True)
+    with pytest.raises(ConfigError, match="lie in each other"):
+        fix(source, "abtt(d=2)", to=f"{tmp_path}/art/arrays.npz", artefact=tmp_path / "art", overwrite=True)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        fix(source, "abtt(d=2)", to=f"{tmp_path}/o.npy", artefact=tmp_path / "no" / "art")
+    assert snapshot(tmp_path) == before
+
+
+def test_near_copies_may_change_places(world: World, tmp_path: Path) -> None:
+    """Texts embedded twice differ in the eighth digit: float32 cannot keep their order, and nobody needs it."""
+    rng = np.random.default_rng(3)
+    copies = world.documents[:M] * (1 + 2e-8 * rng.standard_normal((M, DIM)).astype(np.float32))
+    store = ArrayStore(np.concatenate([world.documents, copies * np.float32(3)]), ids=[f"d{i}" for i in range(N + M)])
+    for i, remedy in enumerate(["cosine", "query-centred | whitened(gamma=0.5)"]):
+        fixed = fix(store, remedy, to=f"faiss:{tmp_path}/{i}", judgements=world.labels, query_vectors=world.queries)
+        assert fixed.target is not None
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e4])
+def test_distances_of_long_vectors_stay_distances(world: World, tmp_path: Path, scale: float) -> None:
+    """A store that ranks by L2 gets the vectors as they are, not a coordinate that drowns them."""
+    long = world.documents * np.float32(scale)
+    long[7] *= 30
+    store = ArrayStore(long, ids=[f"d{i}" for i in range(N)])
+    queries = world.queries * np.float32(scale)
+    fixed = fix(store, "l2", to=f"faiss:{tmp_path}/new", judgements=world.labels, query_vectors=queries)
+    assert fixed.target is not None
+    assert fixed.target.dim == DIM
+    assert np.array_equal(next(iter(open_store(f"faiss:{tmp_path}/new").scan())).vectors, long)
+    assert fixed.delivered == fixed.promised
+
+
+def test_a_promise_that_float32_cannot_keep_is_not_written(world: World, tmp_path: Path) -> None:
+    long = world.documents.copy()
+    long[7] *= 1e6
+    store = ArrayStore(long, ids=[f"d{i}" for i in range(N)])
+    (tmp_path / "new.npy").write_bytes(b"old")
+    with pytest.raises(PromiseError, match=r"would rank by l2 otherwise than dot does: .* promised"):
+        fix(store, "dot", to=f"{tmp_path}/new.npy?metric=l2", overwrite=True, lossy=True)
+    assert snapshot(tmp_path) == {"new.npy": b"old"}
+
+
+def test_zero_documents_of_a_dot_store_are_written_anew(world: World, tmp_path: Path) -> None:
+    holed = world.documents.copy()
+    holed[100:104] = 0
+    store = ArrayStore(holed, ids=[f"d{i}" for i in range(N)], metric=Metric.DOT)
+    fixed = fix(
+        store, "centred | dot", to=f"faiss:{tmp_path}/new", judgements=world.labels, query_vectors=world.queries
+    )
+    assert fixed.target is not None
+    assert fixed.delivered == pytest.approx(fixed.promised, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        (("source", "fingerprint"), ["x"]),
+        (("source", "name"), 3),
+        (("target",), {}),
+        (("equal_norm",), float("inf")),
+        (("equal_norm",), 1e300),
+        (("equal_norm",), 10**400),
+        (("metric",), "manhattan"),
+    ],
+)
+def test_a_damaged_card_is_an_artefact_error(
+    world: World, tmp_path: Path, entry: tuple[str, ...], value: object
+) -> None:
+    fixed = fix(world.store(), "abtt(d=2)", to=f"faiss:{tmp_path}/new")
+    path = Path(fixed.artefact) / "fix.json"
+    card = json.loads(path.read_text())
+    place = card
+    for key in entry[:-1]:
+        place = place[key]
+    place[entry[-1]] = value
+    path.write_text(json.dumps(card))
+    with pytest.raises(ArtefactError):
+        load_artefact(fixed.artefact)

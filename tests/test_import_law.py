@@ -23,6 +23,7 @@ HOUSE = (
     ("plan", "config"),
     ("observe",),
     ("artefact",),
+    ("destination",),
     ("auditing", "comparing", "explaining"),
     ("fixing",),
     ("testing",),

@@ -16,13 +16,11 @@ def document_length(artefact: Artefact) -> float | None:
     return 1.0 if artefact.target and isinstance(artefact.similarity.stages[-1], Cosine) else None
 
 
-def needs_dot(artefact: Artefact) -> bool:
-    """Whether mapped documents may differ in length, so that only the inner product ranks them as the fix does."""
+def needed_metric(artefact: Artefact) -> Metric | None:
+    """Return the only metric that ranks as the fix does; None where documents have one length, and all metrics do."""
     if document_length(artefact) is not None:
-        return False
-    # A file that does not say how it ranks was written to rank as its source.
-    metric = artefact.target.get("metric") or artefact.source.get("metric")
-    return not artefact.target or metric == Metric.DOT.value
+        return None
+    return artefact.metric if artefact.target else Metric.DOT
 
 
 def content_width(artefact: Artefact) -> int:

@@ -21,7 +21,7 @@ from ragdiag.stores import open_store
 from ragdiag.types import Metric
 from ragdiag_langchain.known import metric_of, stored_vectors
 from ragdiag_langchain.remedied_embeddings import RemediedEmbeddings
-from ragdiag_langchain.remedied_space import content_width, cosine_of, document_length, needs_dot
+from ragdiag_langchain.remedied_space import content_width, cosine_of, document_length, needed_metric
 from ragdiag_langchain.twin import twin_of
 
 
@@ -268,9 +268,11 @@ def _check_store(store: VectorStore, artefact: Artefact) -> None:
     """Refuse a store whose vectors are not those of the fix, as far as can be seen."""
     name, similarity = type(store).__name__, artefact.similarity.name
     metric = metric_of(store)
-    if metric not in (None, Metric.DOT) and needs_dot(artefact):
+    needed = needed_metric(artefact)
+    if needed is not None and metric not in (None, needed):
+        spoken = "the dot product" if needed is Metric.DOT else needed.value
         raise ArtefactError(
-            f"the fix is for a store that ranks by the dot product, the {name} ranks by {metric.value}",
+            f"the fix is for a store that ranks by {spoken}, the {name} ranks by {metric.value}",
             hint=f"run ragdiag fix for {similarity} --to a store that ranks as it does, such as faiss:FOLDER",
         )
     info = None

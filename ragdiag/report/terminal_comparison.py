@@ -79,7 +79,7 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     ['Leave it alone: nothing is proven better than cosine by 0.01 nDCG@10 or more.']
     """
     metric = comparison.metric
-    if comparison.at_chance:
+    if comparison.at_chance and comparison.winner is None:
         said = [f"{comparison.baseline} ranks at chance: mend that first, then compare similarities."]
     elif comparison.winner is None:
         counts = f"{comparison.min_effect:g} {metric}"
@@ -89,8 +89,8 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
         p = run.scores[metric].p
         gain = score(comparison.chosen, sign=True) if comparison.chosen else ""
         said = [
-            f"Rank by {comparison.winner}: {gain} {metric} over {comparison.baseline} on queries that had no part"
-            f" in choosing it{f', p={probability(p)}' if p is not None else ''}."
+            f"Rank by {comparison.winner}: choosing so gains {gain} {metric} over {comparison.baseline} on queries"
+            f" that had no part in the choice{f', p={probability(p)}' if p is not None else ''}."
         ]
     return said + _of_words(comparison)
 
@@ -204,8 +204,11 @@ def _next(page: Page, comparison: Comparison) -> None:
     if comparison.winner is None:
         page.line("Nothing about the similarity.", indent=2)
     else:
-        page.line(("ragdiag fix STORE --remedy best --queries DIR --to URI", "bold"), indent=2)
-        page.line("writes a store that ranks so, without embedding a document again.", indent=4)
+        page.line((f'ragdiag fix STORE --remedy "{comparison.winner}" --to URI', "bold"), indent=2)
+        page.line(
+            "with the same --queries and vectors: writes a store that ranks so, without embedding a document again.",
+            indent=4,
+        )
     if comparison.lexical_far:
         page.line("Try a model made for the language and the subject of these texts, or hybrid search.", indent=2)
     told = (Cause.LEXICAL,) if comparison.lexical_far else ()

@@ -125,7 +125,7 @@ def _offender(page: Page, losses: Losses, offender: Offender) -> None:
     asked = page.cut(offender.text, _QUESTION) if offender.text else ""
     id_ = page.cut(offender.query, _ID)
     page.field("asked", f'"{asked}" ' if asked else "", (f"({id_})" if asked else id_, "dim"), indent=4, hang=12)
-    place = "farther down than was looked" if offender.rank is None else f"place {count(offender.rank)}"
+    place = "not among the places looked at" if offender.rank is None else f"place {count(offender.rank)}"
     _document(
         page, "missed", losses, offender.document, place + (f"; found under {offender.via}" if offender.via else "")
     )

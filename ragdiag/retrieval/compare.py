@@ -199,4 +199,5 @@ def _winner(candidates: Sequence[SimilarityScores], metric: str, min_effect: flo
         for candidate in candidates
         if _holds(candidate.scores[metric].delta, min_effect) and (candidate.scores[metric].p or 0.0) < SIGNIFICANT
     ]
-    return max(proven)[1] if proven else None
+    # Of two that do equally well, the earlier one is easier to live with.
+    return max(proven, key=lambda found: found[0])[1] if proven else None

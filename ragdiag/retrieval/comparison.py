@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from ragdiag.errors import MissingExtraError
+from ragdiag.errors import ConfigError, MissingExtraError
 from ragdiag.retrieval.losses import Losses
 from ragdiag.types import Float64, Measure
 
@@ -151,7 +151,10 @@ class Comparison:
         metric : str, optional
             By default the one that decides.
         """
-        by_similarity = {name: scores[metric or self.metric] for name, scores in self.per_query_scores.items()}
+        wanted = metric or self.metric
+        if any(wanted not in scores for scores in self.per_query_scores.values()):
+            raise ConfigError(f"{wanted} was not computed", hint="name it in `metrics` of compare")
+        by_similarity = {name: scores[wanted] for name, scores in self.per_query_scores.items()}
         return {
             query: {name: float(scores[i]) for name, scores in by_similarity.items()}
             for i, query in enumerate(self.query_ids)

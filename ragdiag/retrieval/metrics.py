@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
 
 import ir_measures
@@ -24,14 +25,19 @@ def deepest(metrics: Sequence[str], n: int) -> int:
         For a name that ir-measures does not know or cannot compute here, or a cutoff beyond the n documents of the
         store.
     """
+    if not metrics:
+        raise ConfigError("no metric was named", hint="such as nDCG@10")
     depth = 10
     for name in metrics:
         try:
             measure = ir_measures.parse_measure(name)
             list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))  # some need other packages
             cutoff = measure.params.get("cutoff")
-        except (NameError, ValueError, SyntaxError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"unknown metric {name!r}", hint="such as nDCG@10, R@100, AP, RR@10, P@5") from error
+        except Exception as error:  # each provider fails in its own way
+            raise ConfigError(
+                f"unknown metric {name!r}",
+                hint="such as nDCG@10, R@100, AP, RR@10, P@5",
+            ) from error
         if cutoff is not None and cutoff > n:
             raise ConfigError(f"{name} looks at {cutoff} documents of a store of {n}", hint="lower the cutoff")
         depth = max(depth, cutoff or DEPTH)
@@ -70,6 +76,9 @@ def per_query(positions: IntArray, relevant: Sequence[Mapping[int, int]], metric
     }
     scores = {name: np.zeros(len(relevant)) for name in metrics}
     names = dict(zip(parsed, metrics, strict=True))
-    for result in ir_measures.iter_calc(parsed, qrels, run):
-        scores[names[result.measure]][int(result.query_id)] = result.value
+    try:
+        for result in ir_measures.iter_calc(parsed, qrels, run):
+            scores[names[result.measure]][int(result.query_id)] = result.value
+    except (OSError, subprocess.SubprocessError) as error:  # some metrics run a program that may be missing
+        raise ConfigError(f"{' or '.join(metrics)} cannot be computed here", hint="choose another metric") from error
     return scores

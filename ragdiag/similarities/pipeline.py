@@ -70,6 +70,10 @@ class FittedSimilarity:
         width: int = self.documents(np.ones((1, dim), dtype=np.float32)).shape[1]
         return 4.0 * width
 
+    def before_scoring(self) -> Similarity:
+        """Return the maps without the last stage, for a store that scores as that stage does."""
+        return _Chain(self.name, self.stages[:-1])
+
     def folded(self) -> Similarity | None:
         """Return an equal similarity that leaves documents as they are, or None where there is none.
 
@@ -80,6 +84,24 @@ class FittedSimilarity:
         if not isinstance(self.stages[-1], Dot) or len(affine) < len(self.stages) - 1:
             return None
         return _Folded(self.name, tuple(affine))
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Stages in order, whatever ranks what comes out of them."""
+
+    name: str
+    stages: tuple[Fitted, ...]
+
+    def documents(self, X: Float32) -> Float32:
+        for stage in self.stages:
+            X = stage.documents(X)
+        return X
+
+    def queries(self, Q: Float32) -> Float32:
+        for stage in self.stages:
+            Q = stage.queries(Q)
+        return Q
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ class Whitened:
     def fit(self, training: Training) -> Affine:
         """Learn mean, axes and scales; whole whitening needs two documents per dimension."""
         n, dim = training.documents.shape
-        kept = min(self.k or dim, dim)
+        kept = self.k or dim
+        if kept > dim:
+            raise SimilarityError(f"whitened(k={kept}) would keep more than the {dim} dimensions", hint="lower k")
         if self.gamma == 1 and self.shrinkage in ("none", 0) and n < SAFE_RATIO * kept:
             raise SimilarityError(
                 f"whole whitening of {kept} dimensions has {n:,} documents to learn from, fewer than"

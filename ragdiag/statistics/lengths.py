@@ -13,14 +13,15 @@ HEADROOM = 1.1  # of the common length over the longest document: new ones may b
 
 
 class FiniteStep:
-    """Counts vectors that no map makes sense of."""
+    """Counts vectors that no map makes sense of, and those without a direction."""
 
     def __init__(self) -> None:
-        self.broken = 0
+        self.broken = self.zero = 0
 
     def step(self, block: Block) -> None:
         """Take in one block."""
         self.broken += int((~block.usable).sum())
+        self.zero += int((block.usable & (block.norms == 0)).sum())
 
 
 class LengthsStep:

@@ -56,28 +56,35 @@ def replacing(
     StoreError
         When writing fails, such as on a full disk.
     """
-    target = os.path.realpath(path)
-    parent, name = os.path.split(target)
-    if not os.path.isdir(parent):
-        raise ConfigError(f"cannot write {path}", hint=f"there is no folder {parent}")
-    work = ""
-    lock = -1
-    try:
-        _tidy(parent, name)
-        _check(path, target, folder=folder, overwrite=overwrite, belongs=belongs)
-        work, lock = _workplace(parent, name)
+    with staging(path) as work:
+        check_replaceable(path, folder=folder, overwrite=overwrite, belongs=belongs)
         draft = os.path.join(work, _DRAFT)
         if folder:
             os.mkdir(draft)
         yield draft
-        _sync(draft)
-        _put(draft, target, folder=folder, overwrite=overwrite)
-        with suppress(OSError):  # it is there, whatever the file system says of its folder
-            _sync_one(parent)
+        put(draft, path, folder=folder, overwrite=overwrite)
+
+
+@contextmanager
+def staging(path: str) -> Iterator[str]:
+    """Yield a hidden folder beside `path`, on its file system; it is gone when the block, or the next run, ends.
+
+    Raises
+    ------
+    ConfigError
+        When there is no folder to write in.
+    """
+    target = os.path.realpath(path)
+    parent, name = os.path.split(target)
+    if not os.path.isdir(parent):
+        raise ConfigError(f"cannot write {path}", hint=f"there is no folder {parent}")
+    work, lock = "", -1
+    try:
+        _tidy(parent, name)
+        work, lock = _workplace(parent, name)
+        yield work
     except RagdiagError:
         raise
-    except FileExistsError:
-        raise _exists(path) from None
     except OSError as error:
         raise StoreError(f"cannot write {path} ({error.strerror or error})") from error
     finally:
@@ -85,6 +92,24 @@ def replacing(
             _clear(work, target)
         if lock >= 0:
             os.close(lock)
+
+
+def put(draft: str, path: str, *, folder: bool, overwrite: bool) -> None:
+    """Give what lies whole at `draft`, in a `staging` folder, its place at `path`.
+
+    Raises
+    ------
+    TargetExistsError
+        When there is something by now, and `overwrite` is false.
+    """
+    target = os.path.realpath(path)
+    _sync(draft)
+    try:
+        _put(draft, target, folder=folder, overwrite=overwrite)
+    except FileExistsError:
+        raise _exists(path) from None
+    with suppress(OSError):  # it is there, whatever the file system says of its folder
+        _sync_one(os.path.dirname(target))
 
 
 def is_taken(path: str, *, folder: bool) -> bool:
@@ -96,12 +121,13 @@ def _exists(path: str) -> TargetExistsError:
     return TargetExistsError(f"{path} exists", hint="name another target, or replace it with --overwrite")
 
 
-def check_replaceable(path: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool]) -> None:
+def check_replaceable(
+    path: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool] = lambda name: False
+) -> None:
     """Raise as `replacing` would; before the work, not after it."""
-    _check(path, os.path.realpath(path), folder=folder, overwrite=overwrite, belongs=belongs)
-
-
-def _check(path: str, target: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool]) -> None:
+    target = os.path.realpath(path)
+    if not os.path.isdir(os.path.dirname(target)):
+        raise ConfigError(f"cannot write {path}", hint=f"there is no folder {os.path.dirname(target)}")
     if not is_taken(target, folder=folder):
         return
     if not overwrite:

@@ -44,7 +44,7 @@ def test_the_best_is_written_and_keeps_its_promise(folder: Path, capsys: Capture
     assert promised == delivered
     assert promised["R@10"] > 0.9
     assert f"  {promised['nDCG@10']:.6f}    {delivered['nDCG@10']:.6f}  nDCG@10" in out.replace("   ", "  ", 1)
-    assert "The new store keeps the promise" in out
+    assert "What was promised is kept" in out
     assert max(map(len, out.splitlines())) <= 80
 
 

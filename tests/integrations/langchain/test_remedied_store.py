@@ -82,6 +82,11 @@ def cosines(A: Float64, B: Float64) -> Float64:
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_those_of_the_formula(tmp_path: Path, kind: str, remedy: str) -> None:
     artefact = fixed(tmp_path, remedy)
+    if remedy == "l2" and kind != "faiss l2":  # written for a store that ranks by L2 itself, as vectors of all lengths
+        if kind in ("in memory", "faiss dot"):
+            with pytest.raises(ArtefactError, match="is for a store that ranks by l2"):
+                filled(artefact, kind)
+        return
     store = filled(artefact, kind)
     queries, documents = mapped_of(artefact)
     relevance = (1 + cosines(queries, documents)) / 2
@@ -97,7 +102,7 @@ def test_scores_are_those_of_the_formula(tmp_path: Path, kind: str, remedy: str)
         assert [document.id for document in store.similarity_search(question, k=10)] == best
         for found, expected in (
             (store.similarity_search_with_score(question, k=10), own),
-            (store.similarity_search_with_relevance_scores(question, k=10), relevance),
+            *([] if remedy == "l2" else [(store.similarity_search_with_relevance_scores(question, k=10), relevance)]),
         ):
             assert [document.id for document, _ in found] == best
             scores = [expected[row, IDS.index(str(document.id))] for document, _ in found]
