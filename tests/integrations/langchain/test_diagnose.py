@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import create_retriever_tool
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from ragdiag_langchain import RetrievalRecord, diagnose, record_of
+from ragdiag_langchain import RemediedVectorStore, RetrievalRecord, diagnose, record_of
 from ragdiag_langchain.traffic import Retrieval
 
+from ragdiag import fix
 from ragdiag.errors import RecordError
 from tests.integrations.langchain.live import PLANTED, QUESTIONS, Counting, handbook, small
 
@@ -518,3 +520,21 @@ def test_a_retrieval_within_another_belongs_to_it() -> None:
     assert retrieval.ids == ("id-2",)
     assert retrieval.scores is not None
     assert retrieval.vector is not None
+
+
+def test_a_remedied_store_is_recorded_from_outside(tmp_path: Path) -> None:
+    embeddings = Counting(6)
+    rng = np.random.default_rng(0)
+    fixed = fix(rng.standard_normal((60, 6)).astype(np.float32), "abtt(d=1)", to=str(tmp_path / "fixed.npy"))
+    store = RemediedVectorStore(InMemoryVectorStore(embeddings), fixed.artefact)
+    store.add_texts([f"text {at}" for at in range(30)], ids=[f"id-{at}" for at in range(30)])
+    expected = store.similarity_search_with_score("text 7", k=5)
+    embeddings.asked.clear()
+    recorded = diagnose(store)
+    assert isinstance(recorded, RemediedVectorStore)
+    assert recorded.similarity_search_with_score("text 7", k=5) == expected
+    assert recorded.as_retriever(search_kwargs={"k": 5}).invoke("text 7") == [document for document, _ in expected]
+    assert embeddings.asked == ["text 7", "text 7"]
+    first, second = record_of(recorded).retrievals()
+    assert first.scores == tuple(score for _, score in expected)
+    assert first.ids == second.ids
