@@ -9,11 +9,18 @@ from scipy import stats
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least
+from ragdiag.findings.rule import COUNTED, WILSON, NotApplicable, Rule, page
+from ragdiag.findings.words import at_least, limit
+from ragdiag.geometry.outliers import FAR
 from ragdiag.geometry.portrait import SAME_CHUNK
+from ragdiag.geometry.texts import CHARACTERS, COMMON, HALF, WORDS
 from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Float64, Measure, Severity
+
+FURNISHED = 0.005  # of the texts
+MISMATCHED = 0.01  # of the texts embedded again
+ALIKE = 0.99  # median cosine: below it the text was prepared in another way
+SOME = 1e-4  # of the documents
 
 
 def _empty(evidence: Evidence) -> Iterator[Finding]:
@@ -36,11 +43,16 @@ EMPTY = Rule(
     "IDX004",
     "empty texts",
     Severity.WARNING,
-    """A document whose text is empty or white space. Fires on the first one; counted over all documents.
-
-All empty chunks share one vector, and that vector is often a hub, since it means nothing in particular.
-
-Do: delete them and skip them when ingesting.""",
+    page(
+        measured="`texts.empty` = documents whose text is empty or white space / documents that have a text.",
+        fires="there is one (counted over all documents). Always a warning.",
+        wrong="""a document can be an image or a table whose content is kept elsewhere. It is silent about a document
+        without any text field, and about texts of one mark, of “N/A” or of invisible characters; HUB001 lists those
+        that take many places.""",
+        do="""delete these documents, and skip empty chunks when ingesting. They usually share one vector, which is
+        often a hub.""",
+        source=COUNTED,
+    ),
     _empty,
 )
 
@@ -51,7 +63,7 @@ def _boilerplate(evidence: Evidence) -> Iterator[Finding]:
     if len(marked):
         yield Finding(
             "IDX005",
-            Severity.WARNING if at_least(share, 0.005) else Severity.INFO,
+            Severity.WARNING if at_least(share, FURNISHED) else Severity.INFO,
             BOILERPLATE.title,
             f"{percent(share.value)} of the texts are mostly sentences that at least five other texts have too.",
             evidence.pick("texts.boilerplate"),
@@ -65,14 +77,18 @@ BOILERPLATE = Rule(
     "IDX005",
     "boilerplate texts",
     Severity.WARNING,
-    """A text more than half of whose five-word sequences stand in at least five other, different texts; in scripts
-without spaces, such as Chinese, sequences of ten characters.
-
-Looked for in the sampled documents; share with its Wilson interval. A warning when at least 0.5 % of
-the texts are such (lower end), else for information. A generic text that stands only once is not seen
-here; where it captures queries, HUB001 lists it.
-
-Do: strip page furniture before chunking.""",
+    page(
+        measured=f"""`texts.boilerplate` = sampled texts more than {limit(HALF)} of whose sequences of {WORDS} words
+        stand in at least {COMMON} other, different texts / sampled documents. In scripts without spaces, such as
+        Chinese, sequences of {CHARACTERS} characters.""",
+        fires=f"""there is one (counted in the sample): for information, a warning when at least {limit(FURNISHED)}
+        are such (lower end of the interval).""",
+        wrong="""forms and data sheets repeat their frame by design. It is silent about a generic text that stands
+        once (HUB001 lists it when it captures queries), and about furniture that changes in every fifth word, as
+        dates do.""",
+        do="strip headers, footers and notices before chunking; delete chunks that hold nothing else.",
+        source="shingles: Broder 1997, doi:10.1109/SEQUEN.1997.666900.",
+    ),
     _boilerplate,
 )
 
@@ -86,7 +102,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
     mismatch = evidence.measure("embedder.mismatch")
     cosine = _median(seen.reembedded, null=float(np.median(seen.reembedded_other)))
     evidence_ = {"embedder.mismatch": mismatch, "embedder.cosine": cosine}
-    if at_least(mismatch, 0.01):
+    if at_least(mismatch, MISMATCHED):
         order = [i for i in np.argsort(seen.reembedded, kind="stable") if seen.reembedded[i] < SAME_CHUNK]
         yield Finding(
             "IDX012",
@@ -101,7 +117,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
                 [f"cosine {seen.reembedded[i]:.2f} to itself" for i in order],
             ),
         )
-    elif (cosine.value or 0.0) < 0.99:
+    elif (cosine.value or 0.0) < ALIKE:
         yield Finding(
             "IDX012",
             Severity.INFO,
@@ -125,14 +141,19 @@ EMBEDDER = Rule(
     "IDX012",
     "stored vectors are not this model's",
     Severity.ERROR,
-    """A sample of the stored texts is embedded again with `--embeddings` and compared with the stored vectors.
-
-A stored vector whose cosine to the new one is below 0.9 was not made by this model from this text.
-An error when at least 1 % of the sample are such (lower end of the Wilson interval). A median between
-0.9 and 0.99 is for information: the same model, another preparation of the text. `embedder.cosine` is
-the median; its null is the median cosine to the vector of another text.
-
-Needs texts in the store and `--embeddings`.""",
+    page(
+        measured=f"""`embedder.mismatch` = texts whose vector by `--embeddings` has a cosine below {SAME_CHUNK} to
+        the stored one / texts embedded again, a sample. `embedder.cosine` = the median of these cosines; its null is
+        the median cosine to the vector of another text.""",
+        fires=f"""the mismatch is at least {limit(MISMATCHED)} (lower end of the interval): an error. Else, for
+        information, when the median cosine is below {ALIKE} (the value). Needs texts in the store and
+        `--embeddings`.""",
+        wrong=f"""a title or prefix put before a short text when ingesting can move it below {SAME_CHUNK} under the
+        same model. It is silent about a foreign part that the sample hardly met.""",
+        do="""embed the documents listed again with the model that embeds the queries; or give `--embeddings` the
+        prompt that was used. A median just below 1: nothing, when a title, a prefix or a cut was meant.""",
+        source=WILSON,
+    ),
     _embedder,
 )
 
@@ -140,7 +161,7 @@ Needs texts in the store and `--embeddings`.""",
 def _outliers(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("outliers.far")
     marked = evidence.portrait.marks["outliers.far"]
-    if len(marked) and at_least(share, 1e-4):
+    if len(marked) and at_least(share, SOME):
         yield Finding(
             "IDX013",
             Severity.INFO,
@@ -157,9 +178,16 @@ OUTLIERS = Rule(
     "IDX013",
     "documents far from all others",
     Severity.INFO,
-    """The log distance to the k-th neighbour lies more than 5 robust standard deviations above the median.
-
-(log r_k − median)/(1.4826·MAD); a normal law gives 3 in ten million. For information: read them.""",
+    page(
+        measured=f"""`outliers.far` = sampled documents with (log r_k − median)/(1.4826·MAD) > {FAR:.0f} / sampled
+        documents; r_k is the distance to the k-th nearest direction of all documents. A normal law gives 3 in ten
+        million.""",
+        fires=f"at least {limit(SOME)} of the documents are such (lower end of the interval). Always for information.",
+        wrong="""a rare topic is far from all others and right to be. It is silent about a group of more than k odd
+        documents, which are near each other, and about a single one in a large sample.""",
+        do="read the texts listed. Delete or convert what is no text: markup, base64, a table, another language.",
+        source="Ramaswamy, Rastogi & Shim 2000, doi:10.1145/342009.335437.",
+    ),
     _outliers,
 )
 

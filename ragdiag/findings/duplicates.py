@@ -8,11 +8,16 @@ import numpy as np
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import Rule
-from ragdiag.findings.words import at_least
+from ragdiag.findings.rule import COUNTED, WILSON, Rule, page
+from ragdiag.findings.words import at_least, limit
+from ragdiag.geometry.duplicates import NEAR as CLOSENESS
 from ragdiag.geometry.duplicates import groups, near_cosine
 from ragdiag.numbers import percent
 from ragdiag.types import IntArray, Severity
+
+REPEATED = 0.01  # of the documents
+SOME = 0.005  # of the documents have a near duplicate
+CROWDED = 0.02
 
 
 def _exact(evidence: Evidence) -> Iterator[Finding]:
@@ -26,7 +31,7 @@ def _exact(evidence: Evidence) -> Iterator[Finding]:
     found = groups(census.vector_hashes, census.live) or groups(census.text_hashes, census.text_lengths > 0)
     yield Finding(
         "IDX006",
-        Severity.WARNING if share >= 0.01 else Severity.INFO,
+        Severity.WARNING if share >= REPEATED else Severity.INFO,
         EXACT.title,
         f"{percent(vectors.value)} of the vectors"
         + (f" and {percent(texts)} of the texts" if texts else "")
@@ -42,12 +47,18 @@ EXACT = Rule(
     "IDX006",
     "exact duplicates",
     Severity.WARNING,
-    """Vectors that are equal to the last bit, and texts that are equal but for case and white space.
-
-Share of documents that repeat an earlier one, (members − groups)/n, counted over all documents. A
-warning from 1 %, else for information.
-
-Do: remove them; use a hash of the text as id.""",
+    page(
+        measured="""`duplicates.vectors` = (members − groups)/n over the groups of vectors that are equal to the last
+        bit, the share that repeats an earlier one. `duplicates.texts` = the same of texts, equal but for case and
+        white space.""",
+        fires=f"""either is above 0 (counted over all documents): for information, a warning when the larger one is
+        at least {limit(REPEATED)}.""",
+        wrong="""copies may be meant, one for each tenant or filter; and texts that differ only beyond what the model
+        reads have equal vectors. It is silent about a copy embedded on another machine, whose last bits differ;
+        IDX007 sees that.""",
+        do="keep one of each. Make the id a hash of the text, so that ingesting twice changes nothing.",
+        source=COUNTED,
+    ),
     _exact,
 )
 
@@ -55,7 +66,7 @@ Do: remove them; use a hash of the text as id.""",
 def _near(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("duplicates.near")
     queries, cosines = evidence.seen.documents.queries, evidence.seen.documents.cosines
-    if not at_least(share, 0.005):
+    if not at_least(share, SOME):
         return
     near = cosines.scores[:, 0] > near_cosine(evidence.portrait.measures["anisotropy.mean_cosine"].value or 0.0)
     order = [i for i in np.argsort(-cosines.scores[:, 0], kind="stable") if near[i]]
@@ -64,7 +75,7 @@ def _near(evidence: Evidence) -> Iterator[Finding]:
     ids = evidence.census.ids
     yield Finding(
         "IDX007",
-        Severity.WARNING if at_least(share, 0.02) else Severity.INFO,
+        Severity.WARNING if at_least(share, CROWDED) else Severity.INFO,
         NEAR.title,
         f"{percent(share.value)} of the documents have another one nearly in the same place.",
         evidence.pick("duplicates.near"),
@@ -98,14 +109,18 @@ NEAR = Rule(
     "IDX007",
     "near duplicates",
     Severity.WARNING,
-    """A document whose nearest other document is within 2 % of the way to an unrelated one.
-
-Formula: (cos − ρ̄)/(1 − ρ̄) > 0.98 for the nearest neighbour, ρ̄ the mean cosine of the store: cosine
-above 0.98 where unrelated documents have cosine 0. Every document is searched for each sampled one.
-A warning when at least 2 % of the documents have one (lower end), for information from 0.5 %. Exact
-duplicates count too; IDX006 names those.
-
-Do: keep one revision, or diversify the result list.""",
+    page(
+        measured=f"""`duplicates.near` = sampled documents whose nearest other one has (cos − ρ̄)/(1 − ρ̄) >
+        {CLOSENESS} / sampled documents. ρ̄ is the mean cosine of the store, 0 where negative, so that it is a cosine
+        above {CLOSENESS} where unrelated documents have 0. All documents are searched for each; exact duplicates
+        count too.""",
+        fires=f"""at least {limit(SOME)} of the documents have one (lower end of the interval): for information, a
+        warning from {limit(CROWDED)} (lower end).""",
+        wrong="""in a catalogue texts may differ in one number, the one that is asked for. It is silent about chunks
+        that overlap by half, whose cosine is lower.""",
+        do="keep the newest revision of each, or diversify the result list (maximal marginal relevance, MMR).",
+        source=WILSON,
+    ),
     _near,
 )
 

@@ -8,14 +8,15 @@ import numpy as np
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import Rule
-from ragdiag.findings.words import at_least, at_most
-from ragdiag.geometry.populations import APART
+from ragdiag.findings.rule import COUNTED, Rule, page
+from ragdiag.findings.words import at_least, at_most, limit
+from ragdiag.geometry.populations import APART, INNER
 from ragdiag.numbers import percent, spoken
 from ragdiag.types import Measure, Metric, Severity
 
 SEPARATE = 10.0  # Ashman's D; about 3 for one normal law, 5 to 12 for two languages under one model
 STRANGERS = 0.25  # kinship of two groups: 0 for unrelated directions, 1 for the same
+A_PART = 0.01  # of the vectors, on either side: fewer are single accidents
 UNIT = 1e-3  # how far from 1 a length may be and still count as normalised
 
 
@@ -24,7 +25,7 @@ def _lengths(evidence: Evidence) -> Iterator[Finding]:
     norms, live = census.norms, census.live
     is_unit = np.abs(norms - 1) < UNIT
     share = float(np.mean(is_unit[live]))
-    if not 0.01 <= share <= 0.99:
+    if not A_PART <= share <= 1 - A_PART:
         return
     odd = np.flatnonzero(live & ~is_unit) if share > 0.5 else np.flatnonzero(is_unit)
     measure = Measure.counted(1 - share, n=int(live.sum()), null=0.0)
@@ -53,12 +54,16 @@ LENGTHS = Rule(
     "IDX009",
     "a part is not normalised",
     Severity.WARNING,
-    """Fires when between 1 % and 99 % of the vectors have length 1 (to 0.001): two ingestion jobs, of which one
-normalised.
-
-Counted over all vectors. Under cosine rankings are not touched, but scores of other tools may be.
-
-Do: normalise all of them.""",
+    page(
+        measured=f"`norms.not_normalised` = 1 − vectors with |‖x‖ − 1| < {UNIT} / vectors that are not zero.",
+        fires=f"""between {limit(A_PART)} and {limit(1 - A_PART)} of the vectors have length 1, to {UNIT} (counted
+        over all vectors). Always a warning.""",
+        wrong="""lengths that vary closely around 1 can have that many at 1 by chance; and where the store ranks by
+        cosine no ranking suffers. It is silent about parts of different lengths none of which is 1.""",
+        do="""scale all vectors to length 1, and find the ingestion job that did not. Where the model means its
+        lengths, embed the normalised part again instead.""",
+        source=COUNTED,
+    ),
     _lengths,
 )
 
@@ -95,23 +100,22 @@ POPULATIONS = Rule(
     "IDX010",
     "two populations that do not mix",
     Severity.WARNING,
-    f"""The sampled directions split into two groups that are far apart, and neither splits again nearly as well.
-
-Formulas: Ashman's D = √2·|mean₁ − mean₂|/√(var₁ + var₂) along the line through both means, for the best
-split found; about 4 to 7 on corpora embedded by one model, 5 to 12 for two languages under one model. Kinship: how
-alike the covariances of both groups are, r = tr(Σ₁Σ₂)/√(tr Σ₁²·tr Σ₂²), 0 for what unrelated eigenvectors give and
-1 for proportional ones.
-
-A warning when D ≥ {APART:.0f} (lower end), the best split within either part is at most .6 as good, and the kinship is
-at most {STRANGERS} (upper end): another genre or language under the same model varies along the same directions
-(.3 to 1), a part embedded by another model does not (0 to .1). For information when D ≥ {SEPARATE:.0f} and the
-kinship is larger, or cannot be told since both spectra are nearly flat.
-
-It cannot see a part of another model that is as wide and as centred as the others, nor one below about 8 % of a few
-hundred documents; `--embeddings` sees both (IDX012). A small part about a single thing, far from all else, can
-look like another model: read the texts listed.
-
-Source: Ashman, Bird & Zepf 1994, doi:10.1086/117248.""",
+    page(
+        measured="""`population.separation` = √2·|mean₁ − mean₂|/√(var₁ + var₂), Ashman's D, of the best split of the
+        sampled directions, along the line through both means. `population.kinship` = (r − r₀)/(1 − r₀) with r =
+        tr(Σ₁Σ₂)/√(tr Σ₁²·tr Σ₂²) and r₀ = √(PR₁·PR₂)/d, what unrelated eigenvectors give: 1 for proportional
+        covariances, else down to 0.""",
+        fires=f"""the separation is at least {APART:.0f} (lower end of the interval) and the best split within either
+        part at most {INNER} times as good (the value): a warning when the kinship is at most {STRANGERS} (upper
+        end), as of another model's vectors; else for information from a separation of {SEPARATE:.0f} (lower end).""",
+        wrong="""a small part about a single thing, far from all else, can look like another model. It is silent
+        about a part of another model as wide and as centred as the rest, or one below about 8 % of a few hundred
+        documents; `--embeddings` sees both (IDX012).""",
+        do="""read the texts listed. Another model: embed that part again with the model that embeds the queries.
+        Another genre or language under the same model, which separates too but keeps its kinship (.3 to 1): leave
+        it.""",
+        source="Ashman, Bird & Zepf 1994, doi:10.1086/117248.",
+    ),
     _populations,
 )
 
