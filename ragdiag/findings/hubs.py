@@ -94,7 +94,8 @@ HUB_RULE = Rule(
     Severity.WARNING,
     page(
         measured=f"""`hubness.query.largest` (or `.document.`) = max N_k/m; N_k is how many of m top-k lists a
-        document is in. The null: random lists. {_MATCHED} `largest.matched` is its largest share, with a 98 % range.""",
+        document is in. The null: random lists. {_MATCHED} `largest.matched` is its largest share, with a 98 %
+        range.""",
         fires=f"""one document is in at least {limit(CAPTURED)} of the lists and at least {TIMES} times the even
         share k/n (lower end of an interval that knows it was picked as the largest), and either reaches the upper
         end of the matched range (the value) or is in at least {limit(HALF)} of the lists (lower end). Given queries
