@@ -1,4 +1,4 @@
-"""IDX: do the stored texts say something, once, and are the vectors theirs?"""
+"""IDX: do the stored texts say something, and are the vectors theirs?"""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from scipy import stats
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least
-from ragdiag.geometry.duplicates import groups, near_cosine
+from ragdiag.findings.rule import COUNTED, WILSON, NotApplicable, Rule, page
+from ragdiag.findings.words import at_least, limit
+from ragdiag.geometry.outliers import FAR
 from ragdiag.geometry.portrait import SAME_CHUNK
+from ragdiag.geometry.texts import CHARACTERS, COMMON, HALF, WORDS
 from ragdiag.numbers import counted, percent, spoken
-from ragdiag.types import Float64, IntArray, Measure, Severity
+from ragdiag.types import Float64, Measure, Severity
+
+FURNISHED = 0.005  # of the texts
+MISMATCHED = 0.01  # of the texts embedded again
+ALIKE = 0.99  # median cosine: below it the text was prepared in another way
+SOME = 1e-4  # of the documents
 
 
 def _empty(evidence: Evidence) -> Iterator[Finding]:
@@ -37,11 +43,16 @@ EMPTY = Rule(
     "IDX004",
     "empty texts",
     Severity.WARNING,
-    """A document whose text is empty or white space. Fires on the first one; counted over all documents.
-
-All empty chunks share one vector, and that vector is often a hub, since it means nothing in particular.
-
-Do: delete them and skip them when ingesting.""",
+    page(
+        measured="`texts.empty` = documents whose text is empty or white space / documents that have a text.",
+        fires="there is one (counted over all documents). Always a warning.",
+        wrong="""a document can be an image or a table whose content is kept elsewhere. It is silent about a document
+        without any text field, and about texts of one mark, of “N/A” or of invisible characters; HUB001 lists those
+        that take many places.""",
+        do="""delete these documents, and skip empty chunks when ingesting. They usually share one vector, which is
+        often a hub.""",
+        source=COUNTED,
+    ),
     _empty,
 )
 
@@ -52,7 +63,7 @@ def _boilerplate(evidence: Evidence) -> Iterator[Finding]:
     if len(marked):
         yield Finding(
             "IDX005",
-            Severity.WARNING if at_least(share, 0.005) else Severity.INFO,
+            Severity.WARNING if at_least(share, FURNISHED) else Severity.INFO,
             BOILERPLATE.title,
             f"{percent(share.value)} of the texts are mostly sentences that at least five other texts have too.",
             evidence.pick("texts.boilerplate"),
@@ -66,110 +77,19 @@ BOILERPLATE = Rule(
     "IDX005",
     "boilerplate texts",
     Severity.WARNING,
-    """A text more than half of whose five-word sequences stand in at least five other, different texts; in scripts
-without spaces, such as Chinese, sequences of ten characters.
-
-Looked for in the sampled documents; share with its Wilson interval. A warning when at least 0.5 % of
-the texts are such (lower end), else for information. A generic text that stands only once is not seen
-here; where it captures queries, HUB001 lists it.
-
-Do: strip page furniture before chunking.""",
+    page(
+        measured=f"""`texts.boilerplate` = sampled texts more than {limit(HALF)} of whose sequences of {WORDS} words
+        stand in at least {COMMON} other, different texts / sampled documents. In scripts without spaces, such as
+        Chinese, sequences of {CHARACTERS} characters.""",
+        fires=f"""there is one (counted in the sample): for information, a warning when at least {limit(FURNISHED)}
+        are such (lower end of the interval).""",
+        wrong="""forms and data sheets repeat their frame by design. It is silent about a generic text that stands
+        once (HUB001 lists it when it captures queries), and about furniture that changes in every fifth word, as
+        dates do.""",
+        do="strip headers, footers and notices before chunking; delete chunks that hold nothing else.",
+        source="shingles: Broder 1997, doi:10.1109/SEQUEN.1997.666900.",
+    ),
     _boilerplate,
-)
-
-
-def _exact(evidence: Evidence) -> Iterator[Finding]:
-    census = evidence.census
-    vectors = evidence.measure("duplicates.vectors")
-    with_texts = bool((census.text_lengths >= 0).any())
-    texts = evidence.measure("duplicates.texts").value if with_texts else None
-    share = max(vectors.value or 0.0, texts or 0.0)
-    if share == 0:
-        return
-    found = groups(census.vector_hashes, census.live) or groups(census.text_hashes, census.text_lengths > 0)
-    yield Finding(
-        "IDX006",
-        Severity.WARNING if share >= 0.01 else Severity.INFO,
-        EXACT.title,
-        f"{percent(vectors.value)} of the vectors"
-        + (f" and {percent(texts)} of the texts" if texts else "")
-        + " repeat an earlier one.",
-        evidence.pick("duplicates.vectors", "duplicates.texts"),
-        "Copies of one chunk fill the result list, and the answer sees one passage instead of several.",
-        Remedy("Keep one of each; make the id a hash of the text, so that ingesting twice changes nothing."),
-        evidence.notes([int(g[0]) for g in found], [f"there {len(g):,} times" for g in found]),
-    )
-
-
-EXACT = Rule(
-    "IDX006",
-    "exact duplicates",
-    Severity.WARNING,
-    """Vectors that are equal to the last bit, and texts that are equal but for case and white space.
-
-Share of documents that repeat an earlier one, (members − groups)/n, counted over all documents. A
-warning from 1 %, else for information.
-
-Do: remove them; use a hash of the text as id.""",
-    _exact,
-)
-
-
-def _near(evidence: Evidence) -> Iterator[Finding]:
-    share = evidence.measure("duplicates.near")
-    queries, cosines = evidence.seen.documents.queries, evidence.seen.documents.cosines
-    if not at_least(share, 0.005):
-        return
-    near = cosines.scores[:, 0] > near_cosine(evidence.portrait.measures["anisotropy.mean_cosine"].value or 0.0)
-    order = [i for i in np.argsort(-cosines.scores[:, 0], kind="stable") if near[i]]
-    distinct = _once(queries.positions, cosines.positions[:, 0], order)
-    distinct = [i for i in distinct if cosines.scores[i, 0] < 0.99999] or distinct
-    ids = evidence.census.ids
-    yield Finding(
-        "IDX007",
-        Severity.WARNING if at_least(share, 0.02) else Severity.INFO,
-        NEAR.title,
-        f"{percent(share.value)} of the documents have another one nearly in the same place.",
-        evidence.pick("duplicates.near"),
-        "Revisions and copies of one passage crowd other passages out of the result list.",
-        Remedy("Keep the newest revision; or search with maximal marginal relevance (MMR)."),
-        evidence.notes(
-            queries.positions[distinct],
-            [f"cosine {_near_one(cosines.scores[i, 0])} to {ids[cosines.positions[i, 0]]}" for i in distinct],
-        ),
-    )
-
-
-def _near_one(cosine: float) -> str:
-    # Those that are not equal must not read as if they were.
-    return "> .9995" if 0.9995 <= cosine < 0.99999 else f"{cosine:.3f}"
-
-
-def _once(documents: IntArray, nearest: IntArray, order: list[int]) -> list[int]:
-    """Return `order` without the second of two rows that name each other."""
-    seen: set[frozenset[int]] = set()
-    kept = []
-    for i in order:
-        pair = frozenset((int(documents[i]), int(nearest[i])))
-        if pair not in seen:
-            seen.add(pair)
-            kept.append(i)
-    return kept
-
-
-NEAR = Rule(
-    "IDX007",
-    "near duplicates",
-    Severity.WARNING,
-    """A document whose nearest other document is within 2 % of the way to an unrelated one.
-
-Formula: (cos − ρ̄)/(1 − ρ̄) > 0.98 for the nearest neighbour, ρ̄ the mean cosine of the store: cosine
-above 0.98 where unrelated documents have cosine 0. Every document is searched for each sampled one.
-A warning when at least 2 % of the documents have one (lower end), for information from 0.5 %. Exact
-duplicates count too; IDX006 names those.
-
-Do: keep one revision, or diversify the result list.""",
-    _near,
 )
 
 
@@ -182,7 +102,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
     mismatch = evidence.measure("embedder.mismatch")
     cosine = _median(seen.reembedded, null=float(np.median(seen.reembedded_other)))
     evidence_ = {"embedder.mismatch": mismatch, "embedder.cosine": cosine}
-    if at_least(mismatch, 0.01):
+    if at_least(mismatch, MISMATCHED):
         order = [i for i in np.argsort(seen.reembedded, kind="stable") if seen.reembedded[i] < SAME_CHUNK]
         yield Finding(
             "IDX012",
@@ -197,7 +117,7 @@ def _embedder(evidence: Evidence) -> Iterator[Finding]:
                 [f"cosine {seen.reembedded[i]:.2f} to itself" for i in order],
             ),
         )
-    elif (cosine.value or 0.0) < 0.99:
+    elif (cosine.value or 0.0) < ALIKE:
         yield Finding(
             "IDX012",
             Severity.INFO,
@@ -221,14 +141,19 @@ EMBEDDER = Rule(
     "IDX012",
     "stored vectors are not this model's",
     Severity.ERROR,
-    """A sample of the stored texts is embedded again with `--embeddings` and compared with the stored vectors.
-
-A stored vector whose cosine to the new one is below 0.9 was not made by this model from this text.
-An error when at least 1 % of the sample are such (lower end of the Wilson interval). A median between
-0.9 and 0.99 is for information: the same model, another preparation of the text. `embedder.cosine` is
-the median; its null is the median cosine to the vector of another text.
-
-Needs texts in the store and `--embeddings`.""",
+    page(
+        measured=f"""`embedder.mismatch` = texts whose vector by `--embeddings` has a cosine below {SAME_CHUNK} to
+        the stored one / texts embedded again, a sample. `embedder.cosine` = the median of these cosines; its null is
+        the median cosine to the vector of another text.""",
+        fires=f"""the mismatch is at least {limit(MISMATCHED)} (lower end of the interval): an error. Else, for
+        information, when the median cosine is below {ALIKE} (the value). Needs texts in the store and
+        `--embeddings`.""",
+        wrong=f"""a title or prefix put before a short text when ingesting can move it below {SAME_CHUNK} under the
+        same model. It is silent about a foreign part that the sample hardly met.""",
+        do="""embed the documents listed again with the model that embeds the queries; or give `--embeddings` the
+        prompt that was used. A median just below 1: nothing, when a title, a prefix or a cut was meant.""",
+        source=WILSON,
+    ),
     _embedder,
 )
 
@@ -236,7 +161,7 @@ Needs texts in the store and `--embeddings`.""",
 def _outliers(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("outliers.far")
     marked = evidence.portrait.marks["outliers.far"]
-    if len(marked) and at_least(share, 1e-4):
+    if len(marked) and at_least(share, SOME):
         yield Finding(
             "IDX013",
             Severity.INFO,
@@ -253,10 +178,17 @@ OUTLIERS = Rule(
     "IDX013",
     "documents far from all others",
     Severity.INFO,
-    """The log distance to the k-th neighbour lies more than 5 robust standard deviations above the median.
-
-(log r_k − median)/(1.4826·MAD); a normal law gives 3 in ten million. For information: read them.""",
+    page(
+        measured=f"""`outliers.far` = sampled documents with (log r_k − median)/(1.4826·MAD) > {FAR:.0f} / sampled
+        documents; r_k is the distance to the k-th nearest direction of all documents. A normal law gives 3 in ten
+        million.""",
+        fires=f"at least {limit(SOME)} of the documents are such (lower end of the interval). Always for information.",
+        wrong="""a rare topic is far from all others and right to be. It is silent about a group of more than k odd
+        documents, which are near each other, and about a single one in a large sample.""",
+        do="read the texts listed. Delete or convert what is no text: markup, base64, a table, another language.",
+        source="Ramaswamy, Rastogi & Shim 2000, doi:10.1145/342009.335437.",
+    ),
     _outliers,
 )
 
-RULES = (EMPTY, BOILERPLATE, EXACT, NEAR, EMBEDDER, OUTLIERS)
+RULES = (EMPTY, BOILERPLATE, EMBEDDER, OUTLIERS)

@@ -8,19 +8,21 @@ import numpy as np
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, number, percent
-from ragdiag.geometry.hubness import FEWEST, TOO_FEW
+from ragdiag.findings.rule import NotApplicable, Rule, page
+from ragdiag.findings.words import at_least, limit, number, percent
+from ragdiag.geometry import matched as drawn
+from ragdiag.geometry.hubness import FEWEST, FEWEST_SAMPLED, TOO_FEW
 from ragdiag.geometry.matched import CAPTURED, SKEWED, TIMES, UNSEEN
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import IntArray, Measure, Severity
 
 HALF = 0.5  # of all lists: too many, whatever makes it
 UNREACHED = 0.25
+BY_CHANCE = 3  # times what lists at random have
 
-_MATCHED = """A matched store is a normal law with the mean and the spectrum of this one (with two of each, where two
-populations lie apart), of as many documents, up to 20,000, and asked as many queries; 4 to 24 are drawn, and ranked
-by cosine. A cone or a steep spectrum makes hubs in a store without any flaw."""
+_MATCHED = f"""A matched store is a normal law with the mean and spectrum of this one (two laws for
+two populations), as many documents (up to {drawn.LARGEST:,}) and queries;
+{drawn.FEWEST} to {drawn.MOST} are drawn and ranked by cosine."""
 
 
 def _sides(evidence: Evidence) -> list[tuple[str, str, IntArray]]:
@@ -96,26 +98,21 @@ HUB_RULE = Rule(
     "HUB001",
     "hubs: one document in very many result lists",
     Severity.WARNING,
-    f"""k-occurrence N_k: in how many of m top-k lists a document stands. Fires when one document is in at
-least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of an interval that knows it was
-picked as the largest), and in more of them than the first document of a matched store would be, or in half of
-them (lower end) in any case. Needs {FEWEST} queries. `null` is that of lists at random.
-
-{_MATCHED}
-`largest.matched` is what its first document has, and the range that one in a hundred leaves on either side.
-Given queries are asked in the matched store too, moved to the mean of its documents: hubs that come from a gap
-between queries and documents (GAP001) are reported, and so are those that lengths make.
-
-Given queries are looked at first, else documents serve as queries, each without itself. All documents are
-searched: a sample of them would show fewer hubs than there are. Equal scores are broken at random.
-
-Lists the hubs with their texts. With judgements, `hubness.query.bad_hub_share` says how many of the places
-that hubs take are wrong; its null is that share for all other documents.
-
-Do: first read the hubs. Boilerplate and empty chunks are deleted. Hubs of real content call for another
-similarity, proven on labelled queries, or another model.
-
-Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    page(
+        measured=f"""`hubness.query.largest` (or `.document.`) = max N_k/m; N_k is how many of m top-k lists a
+        document is in. The null: random lists. {_MATCHED} `largest.matched` is its largest share, with a 98 %
+        range.""",
+        fires=f"""one document is in at least {limit(CAPTURED)} of the lists and at least {TIMES} times the even
+        share k/n (lower end of an interval that knows it was picked as the largest), and either reaches the upper
+        end of the matched range (the value) or is in at least {limit(HALF)} of the lists (lower end). Given queries
+        are looked at first, then documents as queries; {FEWEST} are needed. Always a warning.""",
+        wrong=f"""given queries may all ask for one document. It is silent about a hub that noise around a strong
+        common mean (ANI001) makes too, below {limit(HALF)} of the lists.""",
+        do="""read the texts listed. Delete page furniture and empty chunks. For real content: another similarity,
+        proven on labelled queries, or another model. `hubness.query.bad_hub_share` is the share of their places that
+        is wrong.""",
+        source="Radovanović et al. 2010, JMLR 11:2487.",
+    ),
     _hubs,
 )
 
@@ -125,7 +122,7 @@ def _skew(evidence: Evidence) -> Iterator[Finding]:
         if _is_hub(evidence, side):
             return  # HUB001 says it, with the documents that do it
         skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
-        if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):
+        if skewness.value is None or not at_least(skewness, max(SKEWED, BY_CHANCE * (skewness.null or 0.0))):
             continue
         matched = _matched(evidence, side, "skewness")
         if not at_least(skewness, matched.high or 0.0):
@@ -156,16 +153,19 @@ SKEW_RULE = Rule(
     "HUB002",
     "uneven use of the documents",
     Severity.WARNING,
-    f"""Skewness of the k-occurrence, E(N − μ)³/σ³, as all queries of the population would give it: factorial
-moments thinned from the sample, free of the bias of the plain figure. About 1/√μ by chance.
-
-Fires at {SKEWED:.0f}, at three times chance and beyond a matched store (lower end), unless HUB001 has named the
-documents that do it. 1.2 is notable and common in healthy stores. `null` is that of lists at random.
-
-{_MATCHED}
-`skewness.matched` is its skewness, and the range that one in a hundred leaves on either side.
-
-Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    page(
+        measured=f"""`hubness.query.skewness` (or `.document.`) = E(N_k − μ)³/σ³ of the k-occurrence N_k (see
+        HUB001), as all queries would give it: from thinned factorial moments, free of the bias of the plain figure.
+        The null, lists at random, is about 1/√μ. {_MATCHED} `skewness.matched` is its skewness, with a 98 % range.""",
+        fires=f"""the skewness is at least {SKEWED:.0f}, at least {BY_CHANCE} times its null and at least the upper
+        end of the matched range (lower end of the interval), where HUB001 has not named the documents that do it.
+        Given queries are looked at first, then documents as queries. Always a warning.""",
+        wrong=f"""given queries may rightly ask for a few documents again and again. It is silent where documents are
+        the queries and fewer than {FEWEST_SAMPLED:,} of more are sampled, and about what a common mean explains
+        (ANI001).""",
+        do="compare similarities on labelled queries: centring, CSLS and whitening reduce hubness.",
+        source="Radovanović et al. 2010, JMLR 11:2487.",
+    ),
     _skew,
 )
 
@@ -194,16 +194,19 @@ ORPHAN_RULE = Rule(
     "HUB003",
     "orphans beyond chance",
     Severity.WARNING,
-    f"""Share of documents that no sampled document lists among its k nearest (antihubs), against the share that even
-use would leave, (1 − k/n)^m: 61 % unseen can be 56 % expected.
-
-For information when the excess is at least 10 points; a warning from {UNREACHED:.0%}, when a matched store has less
-(lower end).
-
-{_MATCHED}
-`orphans.matched` is its share beyond chance.
-
-Source: Radovanović et al. 2010, JMLR 11:2487.""",
+    page(
+        measured=f"""`hubness.document.orphans` = documents that no sampled document has among its k nearest / all
+        documents. The null is what even use would leave, (1 − k/n)^m. {_MATCHED} `orphans.matched` is its share
+        beyond the null, with a 98 % range.""",
+        fires=f"""the share is at least {limit(UNSEEN)} of the documents above its null (lower end of the interval):
+        for information, a warning from {limit(UNREACHED)} above it when that also reaches the upper end of the
+        matched range (lower end).""",
+        wrong="""documents are asked for, not questions: what no document lists may still be found by real queries.
+        It is silent about what given queries do not reach: they are rarely enough to reach every document.""",
+        do="""see HUB001 and HUB002: what hubs take, orphans lack. Labelled queries tell whether these documents are
+        missed.""",
+        source="Radovanović et al. 2010, JMLR 11:2487.",
+    ),
     _orphans,
 )
 

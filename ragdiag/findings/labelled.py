@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least, at_most
+from ragdiag.findings.rule import COUNTED, NotApplicable, Rule, page
+from ragdiag.findings.words import at_least, at_most, limit
 from ragdiag.geometry.intervals import wilson
 from ragdiag.numbers import counted, percent, spoken
+from ragdiag.retrieval.comparison import MIN_EFFECT, SIGNIFICANT
 from ragdiag.types import Metric, Severity
 
 FAR = 0.3
 WIDE = 0.15
 NOTABLE = 0.08
 LENGTHS_DECIDE = 0.9
+MISSING = 0.01  # of the judged documents
 
 
 def _gap(evidence: Evidence) -> Iterator[Finding]:
@@ -44,16 +46,18 @@ GAP_RULE = Rule(
     "GAP001",
     "a gap between queries and documents",
     Severity.WARNING,
-    f"""Distance between the mean direction of the queries and that of the documents, ‖μ_q − μ_d‖, freed from
-sampling error, and its square over the spread, Δ²/(tr S_q + tr S_d).
-
-Fires when the distance is at least {FAR} and the ratio at least {NOTABLE} (lower ends); a warning when the ratio is
-at least {WIDE}. A linear probe nearly always tells questions from passages, so that its AUC alone
-means nothing.
-
-Do: subtracting each side's own mean repairs a shift; whether that helps is for labelled queries to say.
-
-Source: Liang et al. 2022, arXiv:2203.02053.""",
+    page(
+        measured="""`gap.mean_distance` = ‖μ_q − μ_d‖ between the mean directions of queries and documents, freed
+        from sampling error; `gap.ratio` = its square over the spread, Δ²/(tr S_q + tr S_d).""",
+        fires=f"""the distance is at least {FAR} and the ratio at least {NOTABLE} (lower ends of the intervals): for
+        information, a warning from a ratio of {WIDE} (lower end).""",
+        wrong="""questions differ from passages under every model, and many retrieve well across a gap:
+        `gap.probe_auc` is nearly always near 1 and means nothing alone. It is silent where only a part of the
+        queries, such as one language, lies apart.""",
+        do="""try query-centred cosine, which subtracts each side's own mean: 30 queries fit it, labelled ones must
+        prove it (`ragdiag compare`). Check that both sides have the model and the prompt that they need.""",
+        source="Liang et al. 2022, arXiv:2203.02053.",
+    ),
     _gap,
 )
 
@@ -110,12 +114,18 @@ LENGTHS_RULE = Rule(
     "SIM001",
     "lengths decide the ranking",
     Severity.WARNING,
-    f"""Mean overlap of the top k under the store's metric and under cosine, for sampled documents as queries against
-all documents. Fires at {LENGTHS_DECIDE:.0%} or less (upper end).
-
-A model trained by dot product may mean its lengths; one trained by cosine does not. Geometry cannot tell, labelled
-queries can: when they prove another similarity better SIM002 says so instead; when the gain of cosine is below
-the smallest effect that counts (upper end), this is for information.""",
+    page(
+        measured="""`norms.overlap_cosine_l2` (or `_dot`) = mean of |top k by the store's metric ∩ top k by
+        cosine|/k, with sampled documents as queries against all documents. Not for stores that rank by cosine.""",
+        fires=f"""it is at most {limit(LENGTHS_DECIDE)} (upper end of the interval): a warning; for information when
+        labelled queries show that cosine gains less than `--min-effect` (upper end). When they prove another
+        similarity better, SIM002 says so instead.""",
+        wrong="""a model trained by dot product may mean its lengths; geometry cannot tell. It is silent about few
+        documents of odd length that documents as queries do not meet (IDX009 counts a part that is not normalised).""",
+        do="""look at the model's card: if it was trained for cosine, scale vectors to length 1 or rank by cosine.
+        Labelled queries (`--queries`) show what that is worth.""",
+        source="Steck, Ekanadham & Kallus 2024, arXiv:2403.05440.",
+    ),
     _lengths_decide,
 )
 
@@ -154,18 +164,20 @@ BETTER_RULE = Rule(
     "SIM002",
     "another similarity ranks better",
     Severity.ERROR,
-    """With judgements, the store's own metric is compared with cosine, dot product and L2 on the same vectors and
-queries.
-
-Fires when the mean paired difference of nDCG@10 is at least the smallest effect that counts
-(`--min-effect`, .01), its bootstrap interval excludes 0, and a paired randomisation test, Holm-corrected over
-the candidates, gives p < .05; and when, moreover, choosing holds: each fold of the queries is ranked by what is best on
-the other folds, and the mean gain of that, the evidence shown, is as large, with an interval that excludes 0. No query
-then judges a choice that it had a part in.
-
-An error, since the loss is proven.
-
-Source: Smucker, Allan & Carterette 2007, doi:10.1145/1321440.1321528.""",
+    page(
+        measured="""`nDCG@10.chosen` = mean gain in nDCG@10 over the store's metric when each fold of the labelled
+        queries is ranked by what is best on the other folds; candidates are cosine, dot product and L2 on the same
+        vectors. No query judges a choice it had a part in.""",
+        fires=f"""the mean paired difference of a candidate is at least `--min-effect` ({MIN_EFFECT} unless set; the
+        value), the lower end of its bootstrap interval is above 0, a paired randomisation test gives p <
+        {SIGNIFICANT} after Holm's correction, and `chosen` is as large with its lower end above 0. Always an error,
+        since the loss is proven.""",
+        wrong="""the queries are not those of your users, or the judgements were found by the similarity that wins.
+        It is silent with few queries: not being proven better is no proof of being as good.""",
+        do="""rank by the similarity named: build the index with that metric, or scale the vectors to length 1 for
+        cosine.""",
+        source="Smucker, Allan & Carterette 2007, doi:10.1145/1321440.1321528.",
+    ),
     _better,
 )
 
@@ -182,7 +194,7 @@ def _unknown(evidence: Evidence) -> Iterator[Finding]:
     lost = sum(bool(graded) and all(p < 0 for p in graded) for graded in relevant)
     yield Finding(
         "RET001",
-        Severity.WARNING if (share.value or 0.0) >= 0.01 else Severity.INFO,
+        Severity.WARNING if (share.value or 0.0) >= MISSING else Severity.INFO,
         UNKNOWN_RULE.title,
         f"{counted(missing, 'judged document')} of {len(judged):,} {'is' if missing == 1 else 'are'} not in the store;"
         f" {counted(lost, 'query has', 'queries have')} no relevant document there at all.",
@@ -196,10 +208,16 @@ UNKNOWN_RULE = Rule(
     "RET001",
     "judged documents that are not in the store",
     Severity.WARNING,
-    """Share of the ids judged relevant that the store does not hold. A warning from 1 %, else for information; when
-none is there, the audit refuses the judgements.
-
-They stay in the denominator: a relevant document that cannot be found is a miss.""",
+    page(
+        measured="""`judgements.unknown` = ids judged relevant that the store does not hold / ids judged relevant.
+        They count as missed in every score.""",
+        fires=f"""there is one (counted over all judgements): for information, a warning from {limit(MISSING)} (the
+        value). When none is in the store, the audit refuses the judgements.""",
+        wrong="""the store holds a part of the collection on purpose, or chunks under other ids than the documents
+        that were judged. It is silent about an id that is there and names another text.""",
+        do="ingest the missing documents, or compare the ids of the judgements with those of the store.",
+        source=COUNTED,
+    ),
     _unknown,
 )
 

@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import NotApplicable, Rule
-from ragdiag.findings.words import at_least
+from ragdiag.findings.rule import WILSON, NotApplicable, Rule, page
+from ragdiag.findings.words import at_least, limit
 from ragdiag.numbers import percent, score, spoken
-from ragdiag.retrieval.comparison import HARDLY_ABOVE, HIGH_NULL, LEXICAL_FAR, STILL_POOR, Comparison
+from ragdiag.retrieval.comparison import (
+    HARDLY_ABOVE,
+    HIGH_NULL,
+    LEXICAL_FAR,
+    MIN_EFFECT,
+    SIGNIFICANT,
+    STILL_POOR,
+    Comparison,
+)
+from ragdiag.retrieval.lexical import K1, B
 from ragdiag.retrieval.significance import FEWEST
 from ragdiag.types import Severity
 
@@ -67,25 +76,21 @@ CHANCE_RULE = Rule(
     "RET002",
     "labelled retrieval is at chance",
     Severity.ERROR,
-    f"""The mean nDCG@10 of the labelled queries, as the store ranks, against its null: the mean that the same result
-lists reach when each query is given the judgements of another one, drawn at random. What is found for one query
-is then judged by what another asked.
-
-Fires when the upper end of the mean's interval lies at most {HARDLY_ABOVE:.0%} of the way from the null to 1, or
-{STILL_POOR:.0%} when the interval holds the null, as that of few queries may.
-Cannot tell below {FEWEST} queries, nor where the null is over {HIGH_NULL}: queries that share their relevant documents,
-or a store of a few dozen documents.
-
-`alignment.misplaced` (see RET003; ½ for unrelated vectors) and `alignment.positives`, mean ‖q̂ − d̂⁺‖² (2 for
-unrelated vectors), say whether the vectors are at fault or the ranking.
-
-Do: look for query vectors in another order than queries.jsonl, another model or prompt for the queries than
-for the documents, ids that were shifted at ingestion.
-
-When it is wrong: in a very large store with a single judged document for each query, a weak model can rank it
-behind good documents that nobody judged. `alignment.misplaced` is then near 0.
-
-Source: permutation null, Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses.""",
+    page(
+        measured="""`nDCG@10` = its mean over the labelled queries, as the store ranks. Its null = the mean of the
+        same lists when each query is given the judgements of another one, drawn at random.""",
+        fires=f"""the mean lies at most {limit(HARDLY_ABOVE)} of the way from the null to 1, or {limit(STILL_POOR)}
+        when its interval holds the null (upper end of the interval). Cannot tell below {FEWEST} independent queries,
+        nor where the null is above {HIGH_NULL}: queries that share their relevant documents, or a very small store.
+        Always an error.""",
+        wrong="""in a very large store with one judged document for each query, a weak model can rank it behind good
+        documents that nobody judged; `alignment.misplaced` is then near 0. It is silent where a part of the
+        documents is lost (RET003).""",
+        do="""look for query vectors in another order than the queries, another model or prompt for queries than for
+        documents, ids that were shifted at ingestion. `alignment.misplaced` near ½ blames the vectors; near 0, look
+        for hubs and copies.""",
+        source="permutation null: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses.",
+    ),
     _chance,
 )
 
@@ -123,22 +128,20 @@ MISPLACED_RULE = Rule(
     "RET003",
     "relevant documents with unrelated vectors",
     Severity.ERROR,
-    f"""Share of the relevant documents that are farther, by cosine, from their query than the median document. Where a
-model works nearly none is: seen were 0 % (two English sets under an English model), 2 % (German under it), 13 %
-(Chinese under it). Of documents that another model embedded about half are, or more when they also lie apart, so that
-as a rule between once and twice the share have unrelated vectors. The null is ½: vectors that say nothing at all.
-
-An error when the lower end of the Wilson interval is at least {MISPLACED:.0%}, some {2 * MISPLACED:.0%} unrelated; for
-information from {NOTABLE:.0%}. A document with several queries counts once; n is the smaller of the numbers of
-documents and of queries. Needs {FEWEST} of each, and does not look where RET002 says the same of all.
-
-Lists documents that are misplaced for most of their queries, the farthest first.
-
-Do: find out what wrote those vectors; embed again. When the model is the right one, it cannot relate these queries
-to these documents.
-
-When it is wrong: judgements that are noise, or that call documents relevant which share no content with the
-question.""",
+    page(
+        measured="""`alignment.misplaced` = relevant documents farther, by cosine, from their query than the median
+        document / relevant documents. Each counts once; the null is ½, vectors that say nothing. Between once and
+        twice the share have unrelated vectors. Seen: 0 % where the model fits, 2 % of German and 13 % of Chinese
+        documents under an English one.""",
+        fires=f"""it is at least {limit(NOTABLE)} (lower end of the interval): for information, an error from
+        {limit(MISPLACED)} (lower end). Needs {FEWEST} queries and {FEWEST} relevant documents; does not look where
+        RET002 fires, which says the same of all.""",
+        wrong="""judgements are noise, or call documents relevant that share no content with the question. It is
+        silent about documents that are nearer than the median and still far from the first ten.""",
+        do="""find out which model wrote the vectors of the documents listed, and embed them again. When it was the
+        right one, it cannot relate these questions to these texts: try another model.""",
+        source=WILSON,
+    ),
     _misplaced,
 )
 
@@ -182,28 +185,20 @@ WORDS_RULE = Rule(
     "RET004",
     "words alone rank better than the vectors",
     Severity.ERROR,
-    f"""The stored texts are ranked for each labelled query by BM25, in Lucene's form: the sum over the query's words
-of ln(1 + (N − df + ½)/(df + ½))·tf/(tf + k₁·(1 − b + b·l/l̄)), k₁ = 1.5, b = .75; of scripts without spaces, pairs of
-characters are the words. nDCG@10 is compared, query by query, with that of the store's own similarity.
-
-Fires when the mean difference is at least the smallest effect that counts (`--min-effect`, .01), its bootstrap interval
-excludes 0, a paired randomisation test, Holm-corrected, gives p < .05, and no similarity that was compared scores more.
-An error when the lower end of the difference is at least {LEXICAL_FAR}; below that for information. Cannot look without
-texts, at queries that `ragdiag queries` made of the texts themselves, nor where retrieval is at chance (RET002).
-
-An embedding model is there to find what has other words than the question. One that loses to words does not know
-the language or the subject, or was never made for search: an English model on Chinese texts scored .24 where BM25 had
-.96, on German .70 and .91.
-
-Do: choose a model for the language; hybrid search, which joins both rankings, in the meantime. `ragdiag compare` says
-what another similarity would mend.
-
-When it is wrong: BM25 is flattered where questions share words with their passages because people wrote them with the
-passage before their eyes, as in SQuAD and XQuAD, or because pooled judgements were found by words: a model that fits
-lost there by .015. Users who have not read the texts ask in other words. Labels from a query log are free of it.
-
-Source: Robertson & Zaragoza 2009, doi:10.1561/1500000019; Thakur et al. 2021 (BEIR), arXiv:2104.08663, where BM25 is
-better than many models outside the subject that they learnt.""",
+    page(
+        measured=f"""`nDCG@10.bm25_delta` = mean gain in nDCG@10 of BM25 on the stored texts over the store's
+        similarity, query by query. BM25 = Σ ln(1 + (N − df + ½)/(df + ½))·tf/(tf + k₁·(1 − b + b·l/l̄)) over the
+        query's words, k₁ = {K1}, b = {B}.""",
+        fires=f"""the gain is at least `--min-effect` ({MIN_EFFECT} unless set; the value), the lower end of its
+        bootstrap interval is above 0, a paired randomisation test gives p < {SIGNIFICANT} after Holm's correction,
+        and no similarity compared scores more: for information, an error from {LEXICAL_FAR} (lower end). Needs
+        texts, and labels that were not made of them; does not look where RET002 fires.""",
+        wrong="""questions written beside their passages (SQuAD, XQuAD), or pooled by words, flatter BM25: a model
+        that fits lost by .015 there. It is silent where vectors and words are both poor.""",
+        do="""choose a model made for search in your language and subject; until then, search by words too (hybrid
+        search). `ragdiag compare` says what another similarity would mend.""",
+        source="Robertson & Zaragoza 2009, doi:10.1561/1500000019; Thakur et al. 2021 (BEIR), arXiv:2104.08663.",
+    ),
     _words,
 )
 

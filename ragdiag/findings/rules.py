@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ragdiag.errors import ConfigError
-from ragdiag.findings import contents, hubs, integrity, labelled, related, shape
+from ragdiag.findings import contents, duplicates, hubs, integrity, labelled, mixtures, related, shape
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding
 from ragdiag.findings.rule import NotApplicable, Rule
@@ -14,7 +14,16 @@ from ragdiag.types import Severity
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (*integrity.RULES, *contents.RULES, *shape.RULES, *hubs.RULES, *labelled.RULES, *related.RULES),
+        (
+            *integrity.RULES,
+            *mixtures.RULES,
+            *contents.RULES,
+            *duplicates.RULES,
+            *shape.RULES,
+            *hubs.RULES,
+            *labelled.RULES,
+            *related.RULES,
+        ),
         key=lambda rule: rule.code,
     )
 )

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
-from ragdiag.findings.rule import Rule
+from ragdiag.findings.rule import Rule, page
 from ragdiag.findings.words import at_least, at_most, number, percent
 from ragdiag.geometry.anisotropy import largest_by_chance, rogue_dimension
 from ragdiag.types import Severity
 
 CONE = 0.5
 ROGUE = 0.1
+COMMON = 0.1  # mean cosine below which there is little to have a share in
 COLLAPSED = 0.03
 FEW = 12.0  # dimensions, in a space of any size
 HALFWAY = 2.0
@@ -39,17 +40,18 @@ CONE_RULE = Rule(
     "ANI001",
     "a common mean: all vectors lie in a cone",
     Severity.INFO,
-    f"""Mean cosine of two different documents, ρ̄ = (n‖mean x̂‖² − 1)/(n − 1), exact over all pairs; 0 when
-directions cancel. Fires at {CONE} (lower end of the interval).
-
-A cone by itself changes no ranking much; it spoils score thresholds, and it is often a sign that the model
-does not know the language or the kind of text. Many models read .0 to .3, but some that retrieve well have .7
-by design: for information.
-
-Do: with labelled queries, see whether another similarity ranks better. Else leave the ranking alone and
-set no absolute threshold.
-
-Source: Ethayarajh 2019, arXiv:1909.00512.""",
+    page(
+        measured="""`anisotropy.mean_cosine` = ρ̄ = (n‖mean x̂‖² − 1)/(n − 1), the mean cosine of two different
+        documents, exact over all pairs; 0 when directions cancel.""",
+        fires=f"it is at least {CONE} (lower end of the interval). Always for information.",
+        wrong="""some models that retrieve well have .7 by design (many have 0 to .3), and a common mean changes few
+        rankings. It is silent about a cone in a part of the store (IDX010), and about collapse without a common mean
+        (ANI003).""",
+        do="""set no absolute score threshold. With labelled queries, see whether another similarity ranks better
+        (`ragdiag compare`); else leave the ranking alone. A high value is often a sign that the model does not know
+        the language or the kind of text.""",
+        source="Ethayarajh 2019, arXiv:1909.00512.",
+    ),
     _cone,
 )
 
@@ -57,7 +59,7 @@ Source: Ethayarajh 2019, arXiv:1909.00512.""",
 def _rogue(evidence: Evidence) -> Iterator[Finding]:
     rho = evidence.measure("anisotropy.mean_cosine")
     share = evidence.portrait.measures["anisotropy.rogue_dimension"]  # undefined where nothing is common
-    if at_least(share, max(ROGUE, largest_by_chance(evidence.seen.info.dim))) and at_least(rho, 0.1):
+    if at_least(share, max(ROGUE, largest_by_chance(evidence.seen.info.dim))) and at_least(rho, COMMON):
         _, i = rogue_dimension(evidence.seen.documents.moments.unit)
         yield Finding(
             "ANI002",
@@ -75,14 +77,18 @@ ROGUE_RULE = Rule(
     "ANI002",
     "a rogue dimension",
     Severity.WARNING,
-    f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ².
-The null is the median of that of a random direction.
-
-Fires when the share is at least {ROGUE} and what a random direction passes once in a thousand (.26 in 64 dimensions,
-.06 in 384), and the mean cosine at least .1 (lower ends).
-It depends on the basis, as the phenomenon does.
-
-Source: Timkey & van Schijndel 2021, arXiv:2109.04404.""",
+    page(
+        measured="""`anisotropy.rogue_dimension` = max mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ², the largest share of one coordinate
+        in the mean cosine. The null is the median of that of a random direction.""",
+        fires=f"""the share is at least {ROGUE} and what a random direction passes once in a thousand
+        ({number(largest_by_chance(64))} in 64 dimensions, {number(largest_by_chance(384))} in 384), and the mean
+        cosine at least {COMMON} (lower ends of the intervals). Always a warning.""",
+        wrong="""many models have such a coordinate and retrieve well. It is silent where two or three share the
+        mean, or where the vectors were rotated (by a PCA, say): it depends on the basis, as the phenomenon does.""",
+        do="""try z-scored or centred vectors on labelled queries (`ragdiag compare`): geometry alone cannot choose a
+        remedy.""",
+        source="Timkey & van Schijndel 2021, arXiv:2109.04404.",
+    ),
     _rogue,
 )
 
@@ -106,14 +112,18 @@ COLLAPSE_RULE = Rule(
     "ANI003",
     "dimensional collapse",
     Severity.WARNING,
-    f"""IsoScore = (PR − 1)/(d − 1), where PR = (tr Σ)²/tr Σ² counts the dimensions that would spread as much.
-
-tr Σ² is unbiased: the naive figure falls with n and reads .5 on an isotropic space at n = d. Fires at
-{COLLAPSED} or less (upper end), and is a warning when PR itself is at most {FEW:.0f}: the share depends on how
-large the space is, and vectors that a healthy model makes in 384 dimensions are no worse in 3,072. For information
-else. Directions are used, so that lengths play no part.
-
-Source: Rudman et al. 2022, arXiv:2108.07344.""",
+    page(
+        measured="""`spectrum.isoscore` = (PR − 1)/(d − 1), where `spectrum.participation_ratio` = PR = (tr Σ)²/tr Σ²
+        counts the dimensions that would spread as much. Of directions, so that lengths play no part; tr Σ² is
+        unbiased, since the naive one reads .5 on an isotropic space at n = d.""",
+        fires=f"""the IsoScore is at most {COLLAPSED} (upper end of the interval): for information, a warning when PR
+        is at most {FEW:.0f} (upper end), whatever the size of the space.""",
+        wrong="""documents about one narrow thing vary little under any model. It is silent about a collapse of a
+        part of the store, and about a common mean (ANI001), which it does not see.""",
+        do="""look for a wrong pooling, a model far from your texts or a failed fine-tuning. Labelled queries tell
+        whether anything is lost, and what helps.""",
+        source="Rudman et al. 2022, arXiv:2108.07344.",
+    ),
     _collapse,
 )
 
@@ -139,12 +149,18 @@ UNIFORMITY_RULE = Rule(
     "UNI001",
     "directions crowd in parts of the sphere",
     Severity.INFO,
-    f"""Uniformity, log mean exp(−2‖x̂ − ŷ‖²) over pairs, against that of the uniform law on the sphere of this
-dimension, about −4. Fires when it is at least {HALFWAY:.0f} above (lower end), half way to a single point, and at least
-{BEYOND} above −4(1 − ρ̄), the least that a store with mean cosine ρ̄ can have and what a plain cone has (ANI001 names
-that). For information.
-
-Source: Wang & Isola 2020, arXiv:2005.10242.""",
+    page(
+        measured="""`uniformity.document` = log mean exp(−2‖x̂ − ŷ‖²) over pairs of sampled documents: 0 at a single
+        point, about −4 on the whole sphere (the null, for this dimension).""",
+        fires=f"""it is at least {HALFWAY:.0f} above the null, half way to a single point, and at least {BEYOND}
+        above −4(1 − ρ̄), what a plain cone of this mean cosine ρ̄ has, which ANI001 names (lower end of the
+        interval). Always for information.""",
+        wrong="""many copies (IDX006) or one narrow subject crowd by nature. It is nearly blind to collapse (ANI003):
+        16 live dimensions of 128 read −3.5.""",
+        do="""see IDX006, IDX010 and HUB001 for what crowds. Query-centred cosine and partial whitening are
+        candidates; only labelled queries can say whether they help.""",
+        source="Wang & Isola 2020, arXiv:2005.10242.",
+    ),
     _uniformity,
 )
 

@@ -6,7 +6,7 @@ from ragdiag.numbers import percent
 from ragdiag.numbers import spoken as number
 from ragdiag.types import Measure
 
-__all__ = ["at_least", "at_most", "number", "percent"]
+__all__ = ["at_least", "at_most", "limit", "number", "percent"]
 
 
 def at_least(measure: Measure, threshold: float) -> bool:
@@ -19,3 +19,14 @@ def at_most(measure: Measure, threshold: float) -> bool:
     """Return whether the whole interval stays below `threshold`."""
     high = measure.high if measure.high is not None else measure.value
     return high is not None and high <= threshold
+
+
+def limit(share: float) -> str:
+    """Return a threshold that is a share as a page says it, without the zeros of a measured one.
+
+    Examples
+    --------
+    >>> [limit(share) for share in (0.0001, 0.005, 0.02, 0.5)]
+    ['0.01 %', '0.5 %', '2 %', '50 %']
+    """
+    return f"{100 * share:g} %"

@@ -15,6 +15,7 @@ from ragdiag.geometry.kinship import kinship
 from ragdiag.types import Float32, Float64, Measure
 
 NULL_SEPARATION = 2.65  # a normal law cut at its best threshold
+INNER = 0.6  # of the separation: what a part may have within, where there are two populations and not many
 APART = 8.0  # what two languages under one model can reach
 _PRINCIPAL = 5
 _FARTHEST = 24
@@ -54,7 +55,7 @@ class Populations:
     def apart(self) -> bool:
         """Whether these are two populations: far apart, and neither splits again nearly as well."""
         value, low = self.separation.value or 0.0, self.separation.low or 0.0
-        return low >= APART and self.remaining <= 0.6 * value
+        return low >= APART and self.remaining <= INNER * value
 
 
 def populations(X: Float32) -> Populations | None:

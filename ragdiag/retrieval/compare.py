@@ -9,7 +9,7 @@ import numpy as np
 from ragdiag.geometry.intervals import mean_interval
 from ragdiag.retrieval.chance import dealt_at_random
 from ragdiag.retrieval.clusters import query_clusters
-from ragdiag.retrieval.comparison import SIGNIFICANT, Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.comparison import MIN_EFFECT, SIGNIFICANT, Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.metrics import per_query
 from ragdiag.retrieval.significance import RESAMPLES, bootstrap_mean, holm, randomisation_test
@@ -28,7 +28,7 @@ def compare_runs(
     lexical: Neighbors | None = None,
     smaller: Mapping[str, tuple[Neighbors, float]] | None = None,
     folds: IntArray | None = None,
-    min_effect: float = 0.01,
+    min_effect: float = MIN_EFFECT,
     metrics: Sequence[str] = METRICS,
     note: str = "",
     refused: Mapping[str, str] | None = None,

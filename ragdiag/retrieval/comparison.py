@@ -12,6 +12,7 @@ from ragdiag.retrieval.losses import Losses
 from ragdiag.types import Float64, Measure
 
 EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
+MIN_EFFECT = 0.01  # of the metric that decides: the smallest difference that counts, unless another is asked for
 SIGNIFICANT = 0.05  # p of a test, after correction
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
 STILL_POOR = 0.2

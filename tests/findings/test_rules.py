@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from ragdiag import Plan, Severity, audit
+from ragdiag.cli import main
 from ragdiag.errors import ConfigError
 from ragdiag.findings.rule import Rule
 from ragdiag.findings.rules import RULES, selected
+from ragdiag.retrieval.compare import compare_runs
+from ragdiag.retrieval.comparison import MIN_EFFECT
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import cone
 from tests.findings.planted import DIM, N, healthy, judgements, sentences
@@ -24,14 +29,102 @@ def test_codes_are_stable() -> None:
     assert [rule.code for rule in RULES] == CODES
 
 
+PARTS = ("Measured: ", "Fires when ", "When it is wrong: ", "Do: ", "Source: ")
+ENDS = r"(lower|upper) ends? of (the|an|its) (bootstrap )?interval|\(counted\b|\(read from the index"
+# Every number of "Fires when", as it is read; a threshold that changes in the code changes here.
+FIRES = {
+    "ANI001": ["0.5"],
+    "ANI002": ["0.1", "0.258", "64", "0.0561", "384", "0.1"],
+    "ANI003": ["0.03", "12"],
+    "GAP001": ["0.3", "0.08", "0.15"],
+    "HUB001": ["10 %", "5", "50 %", "10"],
+    "HUB002": ["3", "3"],
+    "HUB003": ["10 %", "25 %"],
+    "IDX001": [],
+    "IDX002": [],
+    "IDX003": [],
+    "IDX004": [],
+    "IDX005": ["0.5 %"],
+    "IDX006": ["0", "1 %"],
+    "IDX007": ["0.5 %", "2 %"],
+    "IDX008": [],
+    "IDX009": ["1 %", "99 %", "1", "0.001"],
+    "IDX010": ["8", "0.6", "0.25", "10"],
+    "IDX011": ["5 %"],
+    "IDX012": ["1 %", "0.99"],
+    "IDX013": ["0.01 %"],
+    "RET001": ["1 %"],
+    "RET002": ["5 %", "1", "20 %", "10", "0.1"],
+    "RET003": ["1 %", "5 %", "10", "10"],
+    "RET004": ["0.01", "0", "0.05", "0.05"],
+    "SIM001": ["90 %"],
+    "SIM002": ["0.01", "0", "0.05", "0"],
+    "UNI001": ["2", "0.5", "4", "1"],
+}
+
+
+def parts(rule: Rule) -> list[str]:
+    return [" ".join(part.split()) for part in rule.page.split("\n\n")]
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_a_page_says_what_a_rule_means_and_when_it_fires(rule: Rule) -> None:
+def test_every_page_has_the_same_parts_in_the_same_order(rule: Rule) -> None:
     assert re.fullmatch(r"[A-Z]{3}[0-9]{3}", rule.code)
     assert rule.title
     assert rule.title[0].islower()
-    assert len(rule.page.split()) >= 15
-    assert re.search(r"[Ff]ires|error when|warning (when|from|above)|[Ff]or information", rule.page)
-    assert max(map(len, rule.page.splitlines())) <= 120
+    found = parts(rule)
+    assert len(found) == len(PARTS)
+    for part, label in zip(found, PARTS, strict=True):
+        assert part.startswith(label)
+        assert len(part) >= len(label) + 15
+        assert part.endswith(".")
+    assert " = " in found[0]  # the formula, after the name that the report gives the measure
+    assert re.match(r"Measured: `[a-zA-Z0-9_.@]+`", found[0])
+    assert len(rule.page.splitlines()) <= 18
+    assert max(map(len, rule.page.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_page_says_when_the_rule_fires(rule: Rule) -> None:
+    fires = parts(rule)[1]
+    without_names = re.sub(r"[A-Z]{3}[0-9]{3}", "", fires)
+    assert re.findall(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?: %)?", without_names) == FIRES[rule.code]
+    assert re.search(ENDS, fires)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_page_says_of_each_severity_when(rule: Rule) -> None:
+    fires = parts(rule)[1]
+    worst = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "for information"}
+    named = [severity for severity, word in worst.items() if word in fires.lower()]
+    assert max(named) is rule.severity
+    assert ("Always" in fires) == (len(named) == 1)
+
+
+def test_pages_name_measures_that_exist() -> None:
+    report = audit(healthy(), query_vectors=healthy(seed=1, n=50), judgements=judgements([{"1": 1}] * 50))
+    named = {name for rule in RULES for name in re.findall(r"`([a-z]+\.[a-z0-9_.]+)`", rule.page)}
+    own = {"vectors.unusable", "vectors.zero", "store.mismatches", "store.count", "norms.not_normalised"}
+    own |= {"embedder.cosine", "judgements.unknown"}
+    matched = {"largest.matched", "skewness.matched", "orphans.matched"}
+    assert named - own - matched <= set(report.measures)
+    assert own <= named
+
+
+def test_the_smallest_effect_on_the_pages_is_the_one_used() -> None:
+    assert Plan().min_effect == MIN_EFFECT == inspect.signature(compare_runs).parameters["min_effect"].default
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_page_reads_the_same_on_a_narrow_terminal(
+    rule: Rule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["rule", rule.code]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    # No line of the page begins what Markdown takes for a list, a quotation or a heading.
+    assert " ".join(" ".join(lines[1:]).split()) == " ".join(rule.page.replace("`", "").split())
 
 
 def test_a_healthy_store_has_no_finding_at_all() -> None:
