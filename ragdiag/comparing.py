@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ragdiag.engine import Engine, LocalEngine, Progress, Step
-from ragdiag.errors import JudgementsError, SimilarityError, StoreError
+from ragdiag.errors import ConfigError, JudgementsError, SimilarityError, StoreError
 from ragdiag.plan import Plan
 from ragdiag.retrieval.candidates import candidates, smaller
 from ragdiag.retrieval.clusters import query_clusters
@@ -24,6 +25,7 @@ from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.retrieved import retrieved
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import CensusStep
 from ragdiag.statistics.observed import lengths_vary
@@ -44,6 +46,7 @@ def compare(
     embeddings: str | Embedder | None = None,
     lexical: bool = True,
     frontier: bool = False,
+    keep: int = 0,
     plan: Plan | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -71,6 +74,9 @@ def compare(
         Whether BM25 on the stored texts stands beside the vectors.
     frontier : bool
         Whether truncated and quantised vectors are scored too.
+    keep : int
+        So many documents of each list are kept in `Comparison.retrieved`, with their texts and what is known of the
+        reasons; 0: none.
     plan : Plan, optional
         Of it: `sample_documents` (similarities are fitted on that many), `seed`, `min_effect`.
     engine : Engine, optional
@@ -100,6 +106,8 @@ def compare(
     opened = open_store(store)
     info = opened.info
     depth = deepest(metrics, info.count)
+    if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= depth:
+        raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {depth}")
     labels = judgements_for(judgements, opened)
     embedder = load_embedder(embeddings) if embeddings is not None else None
     queries = query_vectors_of(labels, query_vectors, embedder, info)
@@ -125,11 +133,13 @@ def compare(
     own = fixed(base, queries[judged], depth, plan.seed % 2**64)
     steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
     engine.run(opened, steps, stage="searching", progress=progress)
-    return compare_runs(
-        [own.run(), *(fits[name].run() for name in wanted if name in fits)],
+    by_words = words.result(progress) if use_words else None
+    runs = [own.run(), *(fits[name].run() for name in wanted if name in fits)]
+    comparison = compare_runs(
+        runs,
         kept,
         seed=plan.seed,
-        lexical=words.result(progress) if use_words else None,
+        lexical=by_words,
         smaller={n: (fits[n].run(), _bytes(p, training, info.dim)) for n, p in packed.items() if n in fits},
         folds=folds,
         min_effect=plan.min_effect,
@@ -138,6 +148,13 @@ def compare(
         refused=refused,
         query_ids=[labels.query_ids[i] for i in judged],
     )
+    if keep:
+        sample = draw(info.count, plan.sample_documents, plan.rng("documents"))
+        lists = retrieved(
+            opened, labels, judged, queries[judged], kept, runs, by_words, k=keep, sample=sample, engine=engine
+        )
+        comparison = replace(comparison, retrieved=lists)
+    return comparison
 
 
 def _learn(
