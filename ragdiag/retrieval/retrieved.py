@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,12 +43,12 @@ class Retrieved:
         Document id to grade.
     relevant_contexts : tuple of str
         The texts of the relevant documents that are in the store.
-    hubs : frozenset of str
-        Those of `ids` that are listed wrongly far more often than an even share; see `bad_hubs`.
-    groups : mapping of str to str
-        The same for near-duplicates among `ids`: the id of the first document of their group.
-    lexical : tuple of str
-        What BM25 brings back, best first.
+    hubs : frozenset of str or None
+        Those of `ids` that are listed wrongly far more often than an even share; see `bad_hubs`. None: not looked for.
+    groups : mapping of str to str, or None
+        The same for near-duplicates among `ids`: the id of the first document of their group. None: not looked for.
+    lexical : tuple of str or None
+        What BM25 brings back, best first. None: not looked for.
     margin : float or None
         By how much the first document scores above the second, in units of the similarity.
     gap : float or None
@@ -66,9 +66,9 @@ class Retrieved:
     contexts: tuple[str, ...] = ()
     relevant: Mapping[str, int] = field(default_factory=dict)
     relevant_contexts: tuple[str, ...] = ()
-    hubs: frozenset[str] = frozenset()
-    groups: Mapping[str, str] = field(default_factory=dict)
-    lexical: tuple[str, ...] = ()
+    hubs: frozenset[str] | None = None
+    groups: Mapping[str, str] | None = None
+    lexical: tuple[str, ...] | None = None
     margin: float | None = None
     gap: float | None = None
     loss: str = ""
@@ -134,7 +134,7 @@ def retrieved(
     labelled = Labelled(relevant, query_clusters(relevant), [str(i) for i in range(len(judged))], [], str)
     texts = _texts(store, census, [*(row for run in runs for row in run.positions[:, :k]), *map(list, relevant)])
     gaps = query_gaps(unit(queries), directions)
-    words = _tops(lexical, k) if lexical is not None else [[] for _ in judged]
+    words = _tops(lexical, k) if lexical is not None else None
 
     def rows(run: Neighbors) -> Iterator[Retrieved]:
         hubs = bad_hubs(run.positions[:, :k], relevant, labelled.clusters, int(census.usable.sum()))
@@ -150,13 +150,45 @@ def retrieved(
                 relevant_contexts=tuple(texts[p] for p in relevant[query] if texts.get(p)),
                 hubs=frozenset(census.ids[hub.position] for hub in hubs if hub.position in top),
                 groups={census.ids[p]: census.ids[groups[p]] for p in top},
-                lexical=tuple(census.ids[p] for p in words[query]),
+                lexical=tuple(census.ids[p] for p in words[query]) if words is not None else None,
                 margin=_margin(run.scores[query]),
                 gap=None if math.isnan(gaps[query]) else float(gaps[query]),
                 loss=causes[query],
             )
 
     return {run.similarity: tuple(rows(run)) for run in runs}
+
+
+def with_hubs(queries: Sequence[Retrieved], n: int | None = None) -> tuple[Retrieved, ...]:
+    """Return queries with the hubs among what they retrieved, told from their lists alone.
+
+    Parameters
+    ----------
+    queries : sequence of Retrieved
+        Those whose `hubs` are known stay as they are; all do when nothing is known to be relevant.
+    n : int, optional
+        Documents in the store. By default those that come back to some query: fewer than there are, so that an even
+        share is larger, and a hub has to be a greater one.
+
+    Examples
+    --------
+    >>> asked = [Retrieved(f"q{i}", "", ("hub", f"d{i}"), relevant={f"d{i}": 1}) for i in range(40)]
+    >>> with_hubs(asked)[0].hubs
+    frozenset({'hub'})
+    """
+    if not any(query.relevant for query in queries):
+        return tuple(queries)
+    numbers: dict[str, int] = {}
+    for id_ in (id_ for query in queries for id_ in (*query.ids, *query.relevant)):
+        numbers.setdefault(id_, len(numbers))
+    lists = np.full((len(queries), max((len(q.ids) for q in queries), default=0)), -1, dtype=np.int64)
+    for row, query in enumerate(queries):
+        lists[row, : len(query.ids)] = [numbers[id_] for id_ in query.ids]
+    relevant = [{numbers[id_]: grade for id_, grade in query.relevant.items()} for query in queries]
+    found = bad_hubs(lists, relevant, query_clusters(relevant), n or len(numbers))
+    names, positions = list(numbers), {hub.position for hub in found}
+    hubs = frozenset(names[position] for position in positions)
+    return tuple(q if q.hubs is not None else replace(q, hubs=hubs & set(q.ids)) for q in queries)
 
 
 def _tops(run: Neighbors, k: int) -> list[list[int]]:
