@@ -41,5 +41,5 @@ def ragas(module: str = "ragas") -> Any:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "ragas"
         raise MissingExtraError(
             "Ragas is not installed" if missing else f"Ragas cannot be imported ({error})",
-            hint='pip install "ragdiag[ragas]"',
+            hint="pip install 'ragdiag[ragas]'",
         ) from error

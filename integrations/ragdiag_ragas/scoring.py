@@ -6,6 +6,7 @@ import asyncio
 import copy
 import inspect
 import math
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -124,14 +125,19 @@ def _ready(metric: Any, llm: Any) -> Any:
     if hasattr(ready, "llm") and ready.llm is None:
         if llm is None:
             raise ConfigError(f"{metric.name} asks an LLM", hint="give one as llm=")
-        if hasattr(llm, "agenerate_prompt"):  # one of LangChain
-            llm = ragas("ragas.llms").LangchainLLMWrapper(llm, run_config=config)
-        ready.llm = llm
+        ready.llm = _wrapped(llm, config) if hasattr(llm, "agenerate_prompt") else llm
     try:
         ready.init(config)
     except ValueError as error:
         raise ConfigError(f"{metric.name} is not ready", hint=str(error)) from error
     return ready
+
+
+def _wrapped(llm: Any, config: Any) -> Any:
+    """Return a model of LangChain as one of Ragas, as ``ragas.evaluate`` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it has no successor for models of LangChain
+        return ragas("ragas.llms.base").LangchainLLMWrapper(llm, run_config=config)
 
 
 def _outcome(found: Any, metric: Any, worst: float) -> Outcome:
