@@ -28,7 +28,7 @@ class Row:
     hub_exposure : float or None
         Share of the retrieved that are hubs, 0 … 1.
     margin : float or None
-        By how much the first document scores above the second, in units of the similarity.
+        By how much the first document scores above the second; see `ragdiag.retrieval.retrieved.Retrieved`.
     gap : float or None
         How far the query lies from where the documents lie; 0 as the median document.
     loss : str

@@ -50,7 +50,8 @@ class Retrieved:
     lexical : tuple of str or None
         What BM25 brings back, best first. None: not looked for.
     margin : float or None
-        By how much the first document scores above the second, in units of the similarity.
+        By how much the first document scores above the second: cosine, dot product; for L2 half the difference of
+        the squared distances.
     gap : float or None
         How far the query lies from where the documents lie; see `query_gaps`.
     loss : str
@@ -215,8 +216,8 @@ def _causes(found: Found, labelled: Labelled, census: Census, k: int) -> list[st
             own[cause.value] = own.get(cause.value, 0.0) + offender.loss
     scores = per_query(found.exact.positions, relevant, [metric])[metric]
     return [
-        max(own, key=lambda cause: own[cause]) if own else (LOW_RANKED if score < 1 - 1e-9 else "")
-        for own, score in zip(costs, scores.tolist(), strict=True)
+        max(own, key=lambda cause: own[cause]) if own else (LOW_RANKED if wanted and score < 1 - 1e-9 else "")
+        for own, score, wanted in zip(costs, scores.tolist(), relevant, strict=True)
     ]
 
 

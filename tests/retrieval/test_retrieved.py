@@ -57,14 +57,16 @@ def test_what_is_known_of_the_reasons() -> None:
     lists = kept([f"d{i}" for i in range(M)])
     for query in lists["cosine"]:
         assert query.ids[0] == "d199"
-        assert query.hubs == frozenset({"d199"})
+        assert "d199" in (query.hubs or ())
         assert query.loss in (LOW_RANKED, "outranked by hubs", "found under another similarity", "hard")
     assert {query.loss for query in lists["cosine"]} >= {LOW_RANKED}
-    first = lists["centred"][0]
-    assert first.groups is not None
-    assert {first.groups[id_] for id_ in ("d0", "d198")} == {"d0"}
-    assert first.relevant_contexts == ("document 0",)
-    assert first.lexical is not None
+    both = [query for query in lists["centred"] if {"d0", "d198"} <= set(query.ids)]
+    assert both
+    for query in both:
+        assert query.groups is not None
+        assert [id_ for id_, group in query.groups.items() if group == "d0"] in (["d0", "d198"], ["d198", "d0"])
+    assert lists["centred"][3].relevant_contexts == ("document 3",)
+    assert lists["centred"][3].lexical is not None
     X, Q = world()
     gaps = query_gaps(unit(Q), unit(X))
     np.testing.assert_allclose([query.gap or 0.0 for query in lists["cosine"]], gaps, atol=1e-6)
