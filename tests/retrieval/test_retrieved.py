@@ -17,12 +17,12 @@ N, M, DIM = 200, 40, 32
 
 
 def world() -> tuple[Float32, Float32]:
-    """Documents, and queries near the first 40 of them; document 199 is a hub and 198 repeats document 0."""
+    """Documents, and queries near the first 40 of them; document 199 is a hub, which 198 repeats."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((N, DIM)).astype(np.float32)
     Q = X[:M] + rng.standard_normal((M, DIM)) / 4
     shared = np.full(DIM, 3, dtype=np.float32)
-    X[199], X[198] = shared, X[0]
+    X[198:] = shared
     return X, (Q + shared).astype(np.float32)
 
 
@@ -33,7 +33,7 @@ def labels(relevant: list[str]) -> Judgements:
 
 def kept(relevant: list[str], *, keep: int = 5) -> dict[str, tuple[Retrieved, ...]]:
     X, Q = world()
-    store = ArrayStore(X, ids=[f"d{i}" for i in range(N)], texts=[f"document {i % 198}" for i in range(N)])
+    store = ArrayStore(X, ids=[f"d{i}" for i in range(N)], texts=[f"document {i}" for i in range(N)])
     found = ragdiag.compare(store, labels(relevant), query_vectors=Q, similarities=["centred"], keep=keep)
     return dict(found.retrieved)
 
@@ -43,28 +43,22 @@ def test_the_lists_are_those_of_brute_force() -> None:
     lists = kept([f"d{i}" for i in range(M)])
     assert list(lists) == ["cosine", "centred"]
     cosines = (Q / np.linalg.norm(Q, axis=1, keepdims=True)) @ (X / np.linalg.norm(X, axis=1, keepdims=True)).T
-    cosines[:, 198] = -2  # equal to document 0: who of them is first is a matter of the seed
-    for query, row in zip(lists["cosine"][1:], cosines[1:], strict=True):
-        expected = [f"d{i}" for i in np.argsort(-row)[:5]]
-        assert [id_ for id_ in query.ids if id_ != "d198"] == expected[: len(query.ids) - ("d198" in query.ids)]
-        top = np.sort(row)[::-1]
-        if "d198" not in query.ids and "d0" not in query.ids:
-            assert query.margin == pytest.approx(top[0] - top[1], abs=1e-6)
-        assert query.contexts == tuple(f"document {int(id_[1:]) % 198}" for id_ in query.ids)
+    for query, row in zip(lists["cosine"], cosines, strict=True):
+        assert set(query.ids[:2]) == {"d198", "d199"}, "equal: who of them is first is a matter of the seed"
+        assert list(query.ids[2:]) == [f"d{i}" for i in np.argsort(-row[:198])[:3]]
+        assert query.margin == 0
+        assert query.contexts == tuple(f"document {id_[1:]}" for id_ in query.ids)
+    assert all(query.margin is not None and query.margin >= 0 for query in lists["centred"])
 
 
 def test_what_is_known_of_the_reasons() -> None:
     lists = kept([f"d{i}" for i in range(M)])
     for query in lists["cosine"]:
-        assert query.ids[0] == "d199"
-        assert "d199" in (query.hubs or ())
+        assert {"d198", "d199"} <= (query.hubs or frozenset())
+        assert query.groups is not None
+        assert [id_ for id_ in query.ids if query.groups[id_] == "d198"] == list(query.ids[:2])
         assert query.loss in (LOW_RANKED, "outranked by hubs", "found under another similarity", "hard")
     assert {query.loss for query in lists["cosine"]} >= {LOW_RANKED}
-    both = [query for query in lists["centred"] if {"d0", "d198"} <= set(query.ids)]
-    assert both
-    for query in both:
-        assert query.groups is not None
-        assert [id_ for id_, group in query.groups.items() if group == "d0"] in (["d0", "d198"], ["d198", "d0"])
     assert lists["centred"][3].relevant_contexts == ("document 3",)
     assert lists["centred"][3].lexical is not None
     X, Q = world()
