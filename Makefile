@@ -9,7 +9,7 @@ HANDBOOK := examples/handbook
 help:
 	@echo "make demo     audit the example handbook (installs the core alone; about a minute the first time)"
 	@echo "make test     lint, types, tests and the minimal install (installs everything for development)"
-	@echo "make bench    measure honesty of intervals, false alarms, memory and speed"
+	@echo "make bench    measure honesty of intervals, false alarms, harm done, memory and speed"
 	@echo "make clean    remove the virtual environments and what was built"
 
 .venv/bin/python:
@@ -54,6 +54,8 @@ bench: .venv/.dev
 	.venv/bin/python benchmarks/memory.py
 	.venv/bin/python benchmarks/false_alarms.py
 	.venv/bin/python benchmarks/interval_honesty.py
+	.venv/bin/python benchmarks/recommender_safety.py
+	.venv/bin/python benchmarks/similarity_table.py
 
 clean:
 	rm -rf .venv .venv-minimal build

@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from ragdiag_ragas import Background, evaluate, ragas_metric, to_dataset
 
 import ragdiag
 from ragdiag.stores import ArrayStore
-from ragdiag_ragas import Background, evaluate, ragas_metric, to_dataset
 
 HANDBOOK = Path(__file__).resolve().parent / "handbook"
 METRICS = ("nDCG@10", "R@10", "hub_exposure@10", "id_based_context_precision")

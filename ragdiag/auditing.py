@@ -68,6 +68,7 @@ def audit(
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).standard_normal((500, 64)).astype(np.float32)
     >>> report = audit(X)
     >>> report.findings
@@ -85,7 +86,7 @@ def audit(
     labels = judgements_for(judgements, opened) if judgements is not None else None
     vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
-    seen, runs = observe(
+    seen, runs, words = observe(
         opened,
         labels=labels,
         vectors=vectors,
@@ -95,7 +96,7 @@ def audit(
         progress=progress,
     )
     drawn = portrait(seen, plan.rng("measures"))
-    comparison = _compare(runs, seen, plan)
+    comparison = _compare(runs, words, seen, plan)
     evidence = Evidence(seen, drawn, comparison, opened.fetch)
     checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
     return Report(
@@ -118,12 +119,12 @@ def audit(
     )
 
 
-def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Comparison | None:
+def _compare(runs: Sequence[Neighbors], words: Neighbors | None, seen: Observed, plan: Plan) -> Comparison | None:
     relevant = seen.queries.relevant if seen.queries else None
     if relevant is None:
         return None
     judged = [i for i, grades in enumerate(relevant) if grades]
-    kept = [Neighbors(run.similarity, run.positions[judged], run.scores[judged]) for run in runs]
+    kept = [_rows(run, judged) for run in runs]
     note = "" if seen.lengths_vary else EQUAL_LENGTHS
     if len(judged) < FEWEST:
         note = f"fewer than {FEWEST} labelled queries give no interval and prove nothing"
@@ -132,9 +133,14 @@ def _compare(runs: Sequence[Neighbors], seen: Observed, plan: Plan) -> Compariso
         kept,
         graded,
         seed=plan.seed,
+        lexical=_rows(words, judged) if words is not None else None,
         min_effect=plan.min_effect,
         note=note,
     )
+
+
+def _rows(run: Neighbors, queries: Sequence[int]) -> Neighbors:
+    return Neighbors(run.similarity, run.positions[queries], run.scores[queries])
 
 
 def _notes(seen: Observed, labels: Judgements | None) -> tuple[str, ...]:

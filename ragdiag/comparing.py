@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ragdiag.engine import Engine, LocalEngine, Progress, Step
 from ragdiag.errors import ConfigError, JudgementsError, SimilarityError, StoreError
+from ragdiag.geometry.anisotropy import sampled_mean_cosine
+from ragdiag.numbers import counted
 from ragdiag.plan import Plan
+from ragdiag.retrieval.attribution import Labelled, cutoff
 from ragdiag.retrieval.candidates import candidates, smaller
 from ragdiag.retrieval.clusters import query_clusters
 from ragdiag.retrieval.compare import METRICS, compare_runs
 from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.crossfit import CrossFit, crossfit, fixed
+from ragdiag.retrieval.decomposition import decompose, preferred
 from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import deepest
-from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
+from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids, unknown_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.retrieval.retrieved import retrieved
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
-from ragdiag.statistics.census import CensusStep
+from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
 from ragdiag.statistics.sample import SampleStep, draw
 from ragdiag.stores import VectorStore, open_store
-from ragdiag.types import Float32, IntArray
+from ragdiag.types import Float32, IntArray, StoreInfo
+from ragdiag.vectors import unit
 
+ALIKE = 1e-6  # by which coordinates of unit vectors differ from rounding
 FEWEST_QUERIES = 10  # labelled ones: fewer prove nothing, whatever they say
 
 
@@ -117,12 +123,15 @@ def compare(
     words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
     # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
     use_words = lexical and info.has_texts and not labels.pseudo
-    training, relevant, vary = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
-    kept = [relevant[i] for i in judged]
+    learnt = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
+    training, vary = learnt.training, lengths_vary(learnt.census.norms[learnt.census.live])
+    kept = [learnt.relevant[i] for i in judged]
     _refuse_few(labels, kept)
+    directions = unit(training.documents)
     folds = query_folds(query_clusters(kept), FOLDS, np.random.default_rng([plan.seed, 0]))
 
     base = for_metric(info.metric)
+    _refuse_alike(directions, info, by_length=vary and base.name != "cosine")
     given = candidates(base.name, lengths_vary=vary) if pipelines is None else pipelines
     wanted = {p.name: p for p in given if p.name != base.name}
     packed = {p.name: p for p in (smaller(info.dim) if frontier else ()) if p.name not in wanted}
@@ -130,11 +139,13 @@ def compare(
     if pipelines is not None and wanted and not set(wanted) & set(fits):
         name, why = next(iter(refused.items()))
         raise SimilarityError(f"{name} cannot be compared", hint=why)
-    own = fixed(base, queries[judged], depth, plan.seed % 2**64)
+    # Deeper than the cutoff, so that it can be seen what would come in if something else went.
+    deeper = min(max(depth, 2 * cutoff(metrics[0])), info.count)
+    own = fixed(base, queries[judged], deeper, plan.seed % 2**64)
     steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
     engine.run(opened, steps, stage="searching", progress=progress)
-    by_words = words.result(progress) if use_words else None
-    runs = [own.run(), *(fits[name].run() for name in wanted if name in fits)]
+    exact, by_words = own.run(), words.result(progress) if use_words else None
+    runs = [exact.top(depth), *(fits[name].run() for name in wanted if name in fits)]
     comparison = compare_runs(
         runs,
         kept,
@@ -148,13 +159,41 @@ def compare(
         refused=refused,
         query_ids=[labels.query_ids[i] for i in judged],
     )
+    losses = decompose(
+        opened,
+        learnt.census,
+        _labelled(labels, judged, kept, learnt),
+        exact,
+        candidates=preferred(comparison, runs),
+        lexical=by_words,
+        mean_cosine=sampled_mean_cosine(directions),
+        metric=metrics[0],
+    )
+    lists = {}
     if keep:
-        sample = draw(info.count, plan.sample_documents, plan.rng("documents"))
         lists = retrieved(
-            opened, labels, judged, queries[judged], kept, runs, by_words, k=keep, sample=sample, engine=engine
+            opened, learnt.census, directions, labels, judged, queries[judged], kept, runs, by_words, k=keep
         )
-        comparison = replace(comparison, retrieved=lists)
-    return comparison
+    return replace(comparison, losses=losses, retrieved=lists)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    training: Training
+    relevant: tuple[Mapping[int, int], ...]
+    census: Census
+    unknown: list[str]
+
+
+def _labelled(labels: Judgements, judged: IntArray, relevant: Sequence[Mapping[int, int]], learnt: _Learnt) -> Labelled:
+    ids, unknown = learnt.census.ids, learnt.unknown
+    return Labelled(
+        relevant,
+        query_clusters(relevant),
+        [labels.query_ids[i] for i in judged],
+        [labels.texts[i] for i in judged],
+        lambda position: ids[position] if position >= 0 else unknown[-2 - position],
+    )
 
 
 def _learn(
@@ -165,7 +204,7 @@ def _learn(
     engine: Engine,
     progress: Progress | None,
     beside: Sequence[Step],
-) -> tuple[Training, tuple[Mapping[int, int], ...], bool]:
+) -> _Learnt:
     """Read the store once: what similarities are fitted on, and where the judged documents are."""
     info = store.info
     drawn = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
@@ -180,7 +219,7 @@ def _learn(
     relevant = positions_of(find.positions, labels, info)
     assert relevant is not None
     training = Training(sample.vectors, queries[queries.any(axis=1)], plan.seed % 2**63)
-    return training, relevant, lengths_vary(counted.norms[counted.live])
+    return _Learnt(training, relevant, counted, unknown_ids(find.positions, labels))
 
 
 def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> None:
@@ -192,8 +231,17 @@ def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> No
     clusters = len(np.unique(query_clusters(relevant)))
     if clusters < FEWEST_QUERIES:
         raise JudgementsError(
-            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents: {clusters} groups",
+            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents:"
+            f" {counted(clusters, 'group')}",
             hint=f"label queries about at least {FEWEST_QUERIES} different documents",
+        )
+
+
+def _refuse_alike(directions: Float32, info: StoreInfo, *, by_length: bool) -> None:
+    if not by_length and float(np.ptp(directions, axis=0).max()) < ALIKE:
+        raise StoreError(
+            f"all {counted(len(directions), 'document')} drawn from {info.name} score alike, whatever is asked",
+            hint="their vectors point one way; look at what the model is given, and embed the documents again",
         )
 
 

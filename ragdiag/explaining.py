@@ -10,9 +10,10 @@ from scipy import stats
 
 from ragdiag.engine import Block, LocalEngine, Progress
 from ragdiag.errors import ConfigError, JudgementsError, StoreError
-from ragdiag.findings.hubs import BY_CHANCE, CAPTURED, TIMES
+from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.geometry.duplicates import near_cosine
 from ragdiag.geometry.intervals import wilson
+from ragdiag.geometry.matched import CAPTURED, TIMES
 from ragdiag.geometry.portrait import kth_distance
 from ragdiag.plan import Plan
 from ragdiag.report.explanation import Explanation, Hit, LexicalBest, QueryFacts
@@ -34,6 +35,7 @@ from ragdiag.vectors import row_norms, unit
 DEPTH = 100  # to which ranks are known
 SEARCHED = 1000  # documents searched for, to see which are listed again and again
 FAR = 0.99  # of the documents have nearer neighbours; 0 to 5 % of real questions with sentence models
+SURE = 0.01  # chance that any document of the store would be listed that often
 FEWEST = 100  # documents, for that to be 1 in 100 by chance
 COMMON = 0.25  # of the texts hold a word that says nothing
 
@@ -170,9 +172,7 @@ def _hits(
     X = fetched.vectors
     scores = _scores(X, query, similarity)
     sign = -1.0 if similarity == "l2" else 1.0
-    direction = unit(sample.vectors).mean(axis=0, dtype=np.float64)
-    pairs = len(sample) * (len(sample) - 1)
-    mean_cosine = (len(sample) ** 2 * float(direction @ direction) - len(sample)) / pairs
+    mean_cosine = sampled_mean_cosine(unit(sample.vectors))
     texts = list(fetched.texts or [None] * len(X))
     rows = np.arange(len(top))
     groups = near_duplicate_groups(
@@ -184,7 +184,7 @@ def _hits(
         in_lists = int(np.sum(listing.positions == position))
         listed = wilson(in_lists, m, null=even)
         hub = (listed.low or 0.0) >= max(CAPTURED, TIMES * even)
-        hub = hub and float(n * stats.binom.sf(in_lists - 1, m, even)) < BY_CHANCE
+        hub = hub and float(n * stats.binom.sf(in_lists - 1, m, even)) < SURE
         held = set(tokens(texts[i] or ""))
         hits.append(
             Hit(

@@ -126,6 +126,8 @@ def fix(
     pipeline = None if remedy == BEST else parse(remedy)
     opened = open_store(store)
     info = opened.info
+    if getattr(opened, "partial", False):
+        raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
     metric = metric_of_target(to, info.metric or Metric.COSINE)
     target = check_target(to, metric=metric, overwrite=overwrite, source=store)
     beside = _beside(artefact, target.path, overwrite)

@@ -13,6 +13,7 @@ from ragdiag.geometry.sensitivity import random_scalings
 from ragdiag.plan import Plan
 from ragdiag.retrieval.embedders import Embedder, embed_documents
 from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import DEPTH
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.similarities import L2, Cosine, Dot, for_metric
@@ -38,20 +39,37 @@ def observe(
     plan: Plan,
     engine: Engine,
     progress: Progress | None,
-) -> tuple[Observed, list[Neighbors]]:
-    """Read everything the measures need; the second value is one run per similarity, the store's own first."""
-    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, progress)
+) -> tuple[Observed, list[Neighbors], Neighbors | None]:
+    """Read everything the measures need; one run per similarity, the store's own first; and that of BM25."""
+    words = _lexical(store.info, labels, plan)
+    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, words, progress)
     relevant = positions_of(judged, labels, store.info)
     runs, documents, queries = _second_pass(
         store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress
     )
     own, other, checked = _embed_again(embedder, sample, store.info, plan)
     similarity = for_metric(store.info.metric).name
-    return Observed(store.info, similarity, documents, queries, own, other, checked, plan.k), runs
+    return (
+        Observed(store.info, similarity, documents, queries, own, other, checked, plan.k),
+        runs,
+        (words.result(progress) if words is not None else None),
+    )
+
+
+def _lexical(info: StoreInfo, labels: Judgements | None, plan: Plan) -> LexicalSearch | None:
+    """Return BM25's search; None without texts or labels, and for those that were made of the very texts."""
+    if labels is None or labels.pseudo or not info.has_texts:
+        return None
+    return LexicalSearch(labels.texts, min(DEPTH, info.count), seed=plan.seed % 2**64)
 
 
 def _first_pass(
-    store: VectorStore, engine: Engine, plan: Plan, labels: Judgements | None, progress: Progress | None
+    store: VectorStore,
+    engine: Engine,
+    plan: Plan,
+    labels: Judgements | None,
+    words: LexicalSearch | None,
+    progress: Progress | None,
 ) -> tuple[Census, DocumentMoments, Sample, Sample, dict[str, int]]:
     """Read the store once: census, moments, and the rows drawn."""
     n, dim = store.info.count, store.info.dim
@@ -59,7 +77,8 @@ def _first_pass(
     drawn = SampleStep(draw(n, plan.sample_documents, plan.rng("documents")), dim)
     searched = SampleStep(draw(n, plan.sample_queries, plan.rng("document queries")), dim)
     find = FindIds(labels.document_ids() if labels else set())
-    read = engine.run(store, [census, moments, drawn, searched, find], stage="reading the store", progress=progress)
+    steps: list[Step] = [census, moments, drawn, searched, find, *([words] if words is not None else [])]
+    read = engine.run(store, steps, stage="reading the store", progress=progress)
     if read < 2:
         raise StoreError(f"{store.info.name} gave {read} vectors", hint="was it emptied while it was read?")
     counted = census.result()

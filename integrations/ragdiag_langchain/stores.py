@@ -11,6 +11,7 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
 from ragdiag.stores import FaissStore, Opener, RowStore, TextIds
 from ragdiag.types import Float32, IntArray, Metric, StoreInfo
+from ragdiag_langchain.known import is_faiss, is_in_memory
 
 
 class InMemoryStore(RowStore):
@@ -92,22 +93,17 @@ def open_faiss(store: Any) -> FaissStore:
     )
 
 
-def _is_a(obj: Any, name: str, modules: tuple[str, ...]) -> bool:
-    """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
-    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
-
-
 inmemory_opener = Opener(
     schemes=(),
     suffixes=(),
     description="a live langchain_core InMemoryVectorStore",
-    accepts=lambda obj: _is_a(obj, "InMemoryVectorStore", ("langchain_core.vectorstores",)),
+    accepts=is_in_memory,
     open_object=InMemoryStore,
 )
 faiss_opener = Opener(
     schemes=(),
     suffixes=(),
     description="a live langchain_community FAISS store",
-    accepts=lambda obj: _is_a(obj, "FAISS", ("langchain_community.vectorstores", "langchain.vectorstores")),
+    accepts=is_faiss,
     open_object=open_faiss,
 )

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule
 from ragdiag.findings.words import at_least, number, percent
 from ragdiag.geometry.hubness import FEWEST, TOO_FEW
+from ragdiag.geometry.matched import CAPTURED, SKEWED, TIMES, UNSEEN
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import IntArray, Severity
 
-CAPTURED = 0.1  # of all queries, by one document
-TIMES = 5  # what an even share would be
-BY_CHANCE = 0.01
-SKEWED = 3.0
+HALF = 0.5  # of all lists: too many, whatever makes it
 UNREACHED = 0.25
+
+_MATCHED = """A matched store is a normal law with the mean and the spectrum of this one (with two of each, where two
+populations lie apart), of as many documents, up to 20,000, and asked as many queries; 4 to 24 are drawn, and ranked
+by cosine. A cone or a steep spectrum makes hubs in a store without any flaw."""
 
 
 def _sides(evidence: Evidence) -> list[tuple[str, str, IntArray]]:
@@ -40,12 +41,12 @@ def _even_share(evidence: Evidence) -> float:
 
 
 def _is_hub(evidence: Evidence, side: str) -> bool:
-    largest, even = evidence.measure(f"hubness.{side}.largest"), _even_share(evidence)
-    if not (at_least(largest, CAPTURED) and at_least(largest, TIMES * even)):
+    largest = evidence.measure(f"hubness.{side}.largest")
+    if not at_least(largest, max(CAPTURED, TIMES * _even_share(evidence))):
         return False
-    # The most listed of n documents is the largest of n draws, which the interval of one does not know.
-    hits = round((largest.value or 0.0) * largest.n)
-    return float(evidence.census.n * stats.binom.sf(hits - 1, largest.n, even)) < BY_CHANCE
+    # The drawn stores were asked as many queries, so that their largest share errs as this one does.
+    matched = evidence.portrait.matched_hubs[side].largest
+    return at_least(largest, HALF) or (largest.value or 0.0) >= (matched.high or 0.0)
 
 
 def _hubs(evidence: Evidence) -> Iterator[Finding]:
@@ -74,7 +75,7 @@ def _hubs(evidence: Evidence) -> Iterator[Finding]:
             if len(hubs) > 1
             else f"{held} in {counts[order[0]]:,} of {m:,} top {k} lists of the {plural}, where an even share is"
             f" {number(m * even)}.",
-            evidence.pick(*names),
+            {**evidence.pick(*names), f"{name}.matched": evidence.portrait.matched_hubs[side].largest},
             cost,
             Remedy(
                 "Read the texts listed. Delete page furniture and empty chunks; when they are real content, the"
@@ -90,8 +91,14 @@ HUB_RULE = Rule(
     "hubs: one document in very many result lists",
     Severity.WARNING,
     f"""k-occurrence N_k: in how many of m top-k lists a document stands. Fires when one document is in at
-least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of the Wilson interval), and
-chance would bring none of the n documents that far (p < {BY_CHANCE}). Needs {FEWEST} queries.
+least {CAPTURED:.0%} of them and at least {TIMES} times its even share k/n (lower end of an interval that knows it was
+picked as the largest), and in more of them than the first document of a matched store would be, or in half of
+them (lower end) in any case. Needs {FEWEST} queries. `null` is that of lists at random.
+
+{_MATCHED}
+`largest.matched` is what its first document has, and the range that one in a hundred leaves on either side.
+Given queries are asked in the matched store too, moved to the mean of its documents: hubs that come from a gap
+between queries and documents (GAP001) are reported, and so are those that lengths make.
 
 Given queries are looked at first, else documents serve as queries, each without itself. All documents are
 searched: a sample of them would show fewer hubs than there are. Equal scores are broken at random.
@@ -114,6 +121,9 @@ def _skew(evidence: Evidence) -> Iterator[Finding]:
         skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
         if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):
             continue
+        matched = evidence.portrait.matched_hubs[side].skewness
+        if not at_least(skewness, matched.high or 0.0):
+            continue
         top = evidence.portrait.measures[f"hubness.{side}.top_1_percent"]
         counts = occurrences(positions, evidence.census.n)
         order = np.argsort(-counts, kind="stable")[:10]
@@ -122,8 +132,12 @@ def _skew(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING,
             SKEW_RULE.title,
             f"The skewness of how often a document is listed by {plural} is {number(skewness.value)}"
-            f" ({number(skewness.null)} by chance); the top 1 % of documents hold {percent(top.value)} of the places.",
-            evidence.pick(f"hubness.{side}.skewness", f"hubness.{side}.top_1_percent"),
+            f" ({number(skewness.null)} by chance, {number(matched.value)} in a normal store with this mean and"
+            f" spectrum); the top 1 % of documents hold {percent(top.value)} of the places.",
+            {
+                **evidence.pick(f"hubness.{side}.skewness", f"hubness.{side}.top_1_percent"),
+                f"hubness.{side}.skewness.matched": matched,
+            },
             "A few documents come back for many questions, and others hardly ever.",
             Remedy("Compare similarities on labelled queries: centring, CSLS and whitening reduce hubness."),
             evidence.notes(order, [f"in {counts[i]:,} of {len(positions):,} top lists" for i in order]),
@@ -138,8 +152,11 @@ SKEW_RULE = Rule(
     f"""Skewness of the k-occurrence, E(N − μ)³/σ³, as all queries of the population would give it: factorial
 moments thinned from the sample, free of the bias of the plain figure. About 1/√μ by chance.
 
-Fires at {SKEWED:.0f} and at three times chance (lower end), unless HUB001 has named the documents that do it.
-1.2 is notable and common in healthy stores.
+Fires at {SKEWED:.0f}, at three times chance and beyond a matched store (lower end), unless HUB001 has named the
+documents that do it. 1.2 is notable and common in healthy stores. `null` is that of lists at random.
+
+{_MATCHED}
+`skewness.matched` is its skewness, and the range that one in a hundred leaves on either side.
 
 Source: Radovanović et al. 2010, JMLR 11:2487.""",
     _skew,
@@ -149,16 +166,18 @@ Source: Radovanović et al. 2010, JMLR 11:2487.""",
 def _orphans(evidence: Evidence) -> Iterator[Finding]:
     share = evidence.measure("hubness.document.orphans")
     expected = share.null or 0.0
-    if not at_least(share, expected + 0.1):
+    if not at_least(share, expected + UNSEEN):
         return
+    matched = evidence.portrait.matched_hubs["document"].orphans
+    beyond = at_least(share, expected + max(UNREACHED, matched.high or 0.0))
     excess = (share.value or 0.0) - expected
     yield Finding(
         "HUB003",
-        Severity.WARNING if at_least(share, expected + UNREACHED) else Severity.INFO,
+        Severity.WARNING if beyond else Severity.INFO,
         ORPHAN_RULE.title,
         f"{percent(share.value)} of the documents are in no top {evidence.seen.k} list, where even use would leave"
         f" {percent(expected)}.",
-        evidence.pick("hubness.document.orphans"),
+        {**evidence.pick("hubness.document.orphans"), "hubness.document.orphans.matched": matched},
         f"About {percent(excess)} of the documents are hard to find by any query.",
         Remedy("See HUB001 and HUB002: what hubs take, orphans lack."),
     )
@@ -171,7 +190,11 @@ ORPHAN_RULE = Rule(
     f"""Share of documents that no sampled document lists among its k nearest (antihubs), against the share that even
 use would leave, (1 − k/n)^m: 61 % unseen can be 56 % expected.
 
-For information when the excess is at least 10 points, a warning from {UNREACHED:.0%} (lower end).
+For information when the excess is at least 10 points; a warning from {UNREACHED:.0%}, when a matched store has less
+(lower end).
+
+{_MATCHED}
+`orphans.matched` is its share beyond chance.
 
 Source: Radovanović et al. 2010, JMLR 11:2487.""",
     _orphans,

@@ -9,12 +9,13 @@ import numpy as np
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import Rule
-from ragdiag.findings.words import at_least
-from ragdiag.geometry.populations import NULL_SEPARATION
+from ragdiag.findings.words import at_least, at_most
+from ragdiag.geometry.populations import APART
 from ragdiag.numbers import counted, percent, spoken
 from ragdiag.types import Measure, Metric, Severity
 
-SEPARATE = 10.0  # Ashman's D; 2.65 for one normal law, 8 for two languages under one model
+SEPARATE = 10.0  # Ashman's D; about 3 for one normal law, 5 to 12 for two languages under one model
+STRANGERS = 0.25  # kinship of two groups: 0 for unrelated directions, 1 for the same
 UNIT = 1e-3  # how far from 1 a length may be and still count as normalised
 
 
@@ -118,8 +119,8 @@ def _lossy(evidence: Evidence) -> Iterator[Finding]:
             LOSSY.title,
             f"The vectors read back are not the ones that were added: {loss}.",
             {"store.count": Measure.counted(float(n), n=n)},
-            "Every measure here is of the codes; some of what it shows may be the compression's doing.",
-            Remedy("Audit the vectors before compression too, when they are kept."),
+            "Every measure here is of the vectors that were read; some of what it shows may be the loss's doing.",
+            Remedy("Audit the vectors that were added too, where they are kept."),
         )
 
 
@@ -127,9 +128,10 @@ LOSSY = Rule(
     "IDX008",
     "vectors stored with loss",
     Severity.INFO,
-    """The index keeps codes (PQ, scalar quantisation, LSH) and the vectors are rebuilt from them.
+    """The index keeps codes (PQ, scalar quantisation, LSH) and the vectors are rebuilt from them, or the store gives
+no vectors back and some of its documents were embedded again.
 
-For information: the geometry is that of the codes.""",
+For information: the geometry is that of the vectors that were read.""",
     _lossy,
 )
 
@@ -180,20 +182,28 @@ Do: normalise all of them.""",
 
 def _populations(evidence: Evidence) -> Iterator[Finding]:
     separation = evidence.measure("population.separation")
-    remaining = evidence.portrait.remaining_separation
-    if not at_least(separation, SEPARATE) or remaining > 0.5 * (separation.value or 0.0):
+    split = evidence.portrait.split
+    if split is None or not split.apart:
         return
-    share = evidence.measure("population.minor_share")
+    kinship, share = evidence.portrait.measures["population.kinship"], evidence.measure("population.minor_share")
+    strangers = kinship.value is not None and at_most(kinship, STRANGERS)
+    if not strangers and not at_least(separation, SEPARATE):
+        return
     marked = evidence.portrait.marks["population.minor"]
     yield Finding(
         "IDX010",
-        Severity.WARNING,
+        Severity.WARNING if strangers else Severity.INFO,
         POPULATIONS.title,
         f"{percent(share.value)} of the vectors lie in a region of their own, {spoken(separation.value)} spreads"
-        " away from the rest, with nothing between.",
-        evidence.pick("population.minor_share", "population.separation"),
+        " away from the rest, with nothing between"
+        + (", and vary along directions of their own, as vectors of another model do." if strangers else "."),
+        evidence.pick("population.minor_share", "population.separation", "population.kinship"),
         "A query is near one of the two regions: the documents of the other are not found, whatever they say.",
-        Remedy("Embed that part again with the model that embeds the queries."),
+        Remedy(
+            "Embed that part again with the model that embeds the queries."
+            if strangers
+            else "Nothing, when it is another genre or language; another model, when the texts are like the others."
+        ),
         evidence.notes(marked, ["in the smaller population"] * len(marked)),
     )
 
@@ -204,14 +214,19 @@ POPULATIONS = Rule(
     Severity.WARNING,
     f"""The sampled directions split into two groups that are far apart, and neither splits again nearly as well.
 
-Formula: Ashman's D = √2·|mean₁ − mean₂|/√(var₁ + var₂) along the line through both means, for the best
-split found; {NULL_SEPARATION} for one normal law cut in two, about 4 to 7 on corpora embedded by one
-model, 8 for two languages under one model. Fires when D ≥ {SEPARATE:.0f} (lower end) and the best split within
-either part is at most half as good.
+Formulas: Ashman's D = √2·|mean₁ − mean₂|/√(var₁ + var₂) along the line through both means, for the best
+split found; about 4 to 7 on corpora embedded by one model, 5 to 12 for two languages under one model. Kinship: how
+alike the covariances of both groups are, r = tr(Σ₁Σ₂)/√(tr Σ₁²·tr Σ₂²), 0 for what unrelated eigenvectors give and
+1 for proportional ones.
 
-It sees a part embedded by another model when that model has a cone of its own, as most have. It cannot
-see one whose vectors are as isotropic as the others; `--embeddings` sees that (IDX012). A genre of
-documents that is altogether unlike the rest can look the same: read the texts listed.
+A warning when D ≥ {APART:.0f} (lower end), the best split within either part is at most .6 as good, and the kinship is
+at most {STRANGERS} (upper end): another genre or language under the same model varies along the same directions
+(.3 to 1), a part embedded by another model does not (0 to .1). For information when D ≥ {SEPARATE:.0f} and the
+kinship is larger, or cannot be told since both spectra are nearly flat.
+
+It cannot see a part of another model that is as wide and as centred as the others, nor one below about 8 % of a few
+hundred documents; `--embeddings` sees both (IDX012). A small part about a single thing, far from all else, can
+look like another model: read the texts listed.
 
 Source: Ashman, Bird & Zepf 1994, doi:10.1086/117248.""",
     _populations,
@@ -223,6 +238,17 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
     if not share.value:
         return
     dim, many = evidence.seen.info.dim, share.value > 0.05
+    if share.value == 1:
+        yield Finding(
+            "IDX011",
+            Severity.ERROR,
+            CONSTANT.title,
+            "All vectors are one and the same, in every coordinate.",
+            evidence.pick("spectrum.constant_coordinates", "duplicates.vectors"),
+            "No query can tell one document from another: what comes back is chance.",
+            Remedy("Embed the documents again, and look at what the embedding step was given: often one empty text."),
+        )
+        return
     yield Finding(
         "IDX011",
         Severity.WARNING if many else Severity.INFO,
@@ -241,11 +267,13 @@ def _constant(evidence: Evidence) -> Iterator[Finding]:
 CONSTANT = Rule(
     "IDX011",
     "constant coordinates",
-    Severity.WARNING,
+    Severity.ERROR,
     """A coordinate whose range over all vectors is below 1e-5 of the median range.
 
 Some models have a few (all-MiniLM-L6-v2 has three): for information, and nothing to mend. A warning above 5 % of
-the dimensions, which padding or cutting leaves behind.""",
+the dimensions, which padding or cutting leaves behind; an error when all are constant: all vectors are then equal.
+
+When it is wrong: coordinates of a sparse embedding can be constant over a small store and vary in a larger one.""",
     _constant,
 )
 

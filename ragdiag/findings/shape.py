@@ -8,13 +8,15 @@ from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import Rule
 from ragdiag.findings.words import at_least, at_most, number, percent
-from ragdiag.geometry.anisotropy import rogue_dimension
+from ragdiag.geometry.anisotropy import largest_by_chance, rogue_dimension
 from ragdiag.types import Severity
 
 CONE = 0.5
 ROGUE = 0.1
 COLLAPSED = 0.03
+FEW = 12.0  # dimensions, in a space of any size
 HALFWAY = 2.0
+BEYOND = 0.5  # what a plain cone explains
 
 _WEIGH = "Which remedy helps, if any, only labelled queries can say: geometry alone cannot choose one."
 
@@ -55,7 +57,7 @@ Source: Ethayarajh 2019, arXiv:1909.00512.""",
 def _rogue(evidence: Evidence) -> Iterator[Finding]:
     rho = evidence.measure("anisotropy.mean_cosine")
     share = evidence.portrait.measures["anisotropy.rogue_dimension"]  # undefined where nothing is common
-    if at_least(share, max(ROGUE, 2 * (share.null or 0.0))) and at_least(rho, 0.1):
+    if at_least(share, max(ROGUE, largest_by_chance(evidence.seen.info.dim))) and at_least(rho, 0.1):
         _, i = rogue_dimension(evidence.seen.documents.moments.unit)
         yield Finding(
             "ANI002",
@@ -74,9 +76,10 @@ ROGUE_RULE = Rule(
     "a rogue dimension",
     Severity.WARNING,
     f"""Largest share of one coordinate in the squared mean direction, mean(x̂)ᵢ²/Σⱼ mean(x̂)ⱼ².
-The null is that of a random direction.
+The null is the median of that of a random direction.
 
-Fires when the share is at least {ROGUE} and twice the null, and the mean cosine at least .1 (lower ends).
+Fires when the share is at least {ROGUE} and what a random direction passes once in a thousand (.26 in 64 dimensions,
+.06 in 384), and the mean cosine at least .1 (lower ends).
 It depends on the basis, as the phenomenon does.
 
 Source: Timkey & van Schijndel 2021, arXiv:2109.04404.""",
@@ -90,7 +93,7 @@ def _collapse(evidence: Evidence) -> Iterator[Finding]:
     if at_most(isoscore, COLLAPSED):
         yield Finding(
             "ANI003",
-            Severity.WARNING,
+            Severity.WARNING if at_most(pr, FEW) else Severity.INFO,
             COLLAPSE_RULE.title,
             f"The variance would fit in {number(pr.value)} dimensions of {evidence.seen.info.dim:,}.",
             evidence.pick("spectrum.participation_ratio", "spectrum.isoscore"),
@@ -106,7 +109,9 @@ COLLAPSE_RULE = Rule(
     f"""IsoScore = (PR − 1)/(d − 1), where PR = (tr Σ)²/tr Σ² counts the dimensions that would spread as much.
 
 tr Σ² is unbiased: the naive figure falls with n and reads .5 on an isotropic space at n = d. Fires at
-{COLLAPSED} or less (upper end). Directions are used, so that lengths play no part.
+{COLLAPSED} or less (upper end), and is a warning when PR itself is at most {FEW:.0f}: the share depends on how
+large the space is, and vectors that a healthy model makes in 384 dimensions are no worse in 3,072. For information
+else. Directions are used, so that lengths play no part.
 
 Source: Rudman et al. 2022, arXiv:2108.07344.""",
     _collapse,
@@ -116,25 +121,28 @@ Source: Rudman et al. 2022, arXiv:2108.07344.""",
 def _uniformity(evidence: Evidence) -> Iterator[Finding]:
     u = evidence.measure("uniformity.document")
     sphere = u.null or -4.0
-    if at_least(u, sphere + HALFWAY):
+    by_cone = -4 * (1 - max(evidence.portrait.measures["anisotropy.mean_cosine"].value or 0.0, 0.0))
+    if at_least(u, sphere + HALFWAY) and at_least(u, by_cone + BEYOND):
         yield Finding(
             "UNI001",
             Severity.INFO,
             UNIFORMITY_RULE.title,
-            f"Uniformity is {number(u.value)}; evenly spread directions have {number(sphere)}, a single point 0.",
-            evidence.pick("uniformity.document"),
-            "The documents crowd in a part of the sphere, and small errors of a query vector reorder the hits.",
+            f"Uniformity is {number(u.value)}; evenly spread directions have {number(sphere)}, a single point 0, and"
+            f" a cone of this mean cosine {number(by_cone)}.",
+            evidence.pick("uniformity.document", "anisotropy.mean_cosine"),
+            "The documents crowd in parts of the sphere, and small errors of a query vector reorder the hits.",
             Remedy("Candidates: query-centred, partial whitening. " + _WEIGH),
         )
 
 
 UNIFORMITY_RULE = Rule(
     "UNI001",
-    "directions crowd in a part of the sphere",
+    "directions crowd in parts of the sphere",
     Severity.INFO,
     f"""Uniformity, log mean exp(−2‖x̂ − ŷ‖²) over pairs, against that of the uniform law on the sphere of this
-dimension, about −4. Fires when it is at least {HALFWAY:.0f} above (lower end), half way to a single point.
-For information: models with a strong common mean that retrieve well read so too.
+dimension, about −4. Fires when it is at least {HALFWAY:.0f} above (lower end), half way to a single point, and at least
+{BEYOND} above −4(1 − ρ̄), the least that a store with mean cosine ρ̄ can have and what a plain cone has (ANI001 names
+that). For information.
 
 Source: Wang & Isola 2020, arXiv:2005.10242.""",
     _uniformity,

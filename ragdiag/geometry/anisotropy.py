@@ -9,7 +9,7 @@ from scipy import stats
 
 from ragdiag.geometry.intervals import normal, pair_mean_interval, within
 from ragdiag.statistics.moments import Moments
-from ragdiag.types import Measure
+from ragdiag.types import Float32, Float64, Measure
 
 
 def mean_cosine(unit: Moments) -> Measure:
@@ -46,6 +46,26 @@ def mean_cosine(unit: Moments) -> Measure:
     return within(Measure(rho, low, high, 0.0, n), -1.0, 1.0)
 
 
+def sampled_mean_cosine(directions: Float32 | Float64) -> float:
+    """Return ρ̄ of the rows of a sample, for where a threshold needs it and an interval does not; 0 for fewer than two.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (n, d)
+        Unit vectors.
+
+    Examples
+    --------
+    >>> round(sampled_mean_cosine(np.float32([[1, 0], [0, 1], [1, 0], [0, 1]])), 4)
+    0.3333
+    """
+    n = len(directions)
+    if n < 2:
+        return 0.0
+    mu = directions.mean(axis=0, dtype=np.float64)
+    return (n * float(mu @ mu) - 1) / (n - 1)
+
+
 def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
     """Return the interval of the mean cosine by `pair_mean_interval`: ζ = μᵀΣμ, τ = tr Σ².
 
@@ -62,6 +82,19 @@ def _cone_interval(unit: Moments, rho: float) -> tuple[float, float]:
     zeta_2 = max(float(once @ once) - cube / n, 0.0)
     slope = (4 * zeta_2 + 2 * cube / n) / (4 * max(zeta, 0.0) + 2 * square / n)
     return pair_mean_interval(rho, zeta=zeta, slope=slope, tau=square * n / (n - 1), n=n, steepest=math.sqrt(square))
+
+
+def largest_by_chance(dim: int) -> float:
+    """Return what the largest share of a coordinate in a random direction passes once in a thousand.
+
+    One squared coordinate follows Beta(½, (d − 1)/2); d of them, by Bonferroni.
+
+    Examples
+    --------
+    >>> round(largest_by_chance(64), 2), round(largest_by_chance(384), 2)
+    (0.26, 0.06)
+    """
+    return float(stats.beta.isf(0.001 / dim, 0.5, (dim - 1) / 2)) if dim > 1 else 1.0
 
 
 def rogue_dimension(unit: Moments) -> tuple[Measure, int]:

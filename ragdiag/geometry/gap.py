@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from ragdiag.geometry.intervals import normal, within
+from ragdiag.geometry.intervals import Z, normal, within
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float32, Float64, Measure
 
@@ -15,8 +15,8 @@ from ragdiag.types import Float32, Float64, Measure
 def mean_distance(queries: Moments, documents: Moments) -> Measure:
     """Distance between the mean direction of queries and that of documents, ‖μ_q − μ_d‖, 0 … 2.
 
-    The square is freed from the sampling variance of both means; where nothing is left it reads 0. Null: what
-    equal laws would read without that correction. Source: Liang et al. 2022, arXiv:2203.02053.
+    The square is freed from the sampling variance of both means; where nothing is left it reads 0.
+    Null 0. Source: Liang et al. 2022, arXiv:2203.02053.
 
     Parameters
     ----------
@@ -25,17 +25,17 @@ def mean_distance(queries: Moments, documents: Moments) -> Measure:
     """
     if min(queries.n, documents.n) < 4:
         return Measure.missing("fewer than four queries or documents", n=queries.n, null=0.0)
-    square, variance, noise = _squared_gap(queries, documents)
-    half = 1.959963984540054 * math.sqrt(variance)
+    square, variance = _squared_gap(queries, documents)
+    half = Z * math.sqrt(variance)
     low, high = math.sqrt(max(square - half, 0.0)), math.sqrt(max(square + half, 0.0))
-    return Measure(math.sqrt(max(square, 0.0)), low, high, math.sqrt(noise), queries.n)
+    return Measure(math.sqrt(max(square, 0.0)), low, high, 0.0, queries.n)
 
 
 def gap_ratio(queries: Moments, documents: Moments) -> Measure:
     """Squared gap over the spread, Δ²/(tr S_q + tr S_d): 0 none; 1 when the gap is as large as the clouds."""
     if min(queries.n, documents.n) < 4:
         return Measure.missing("fewer than four queries or documents", n=queries.n, null=0.0)
-    square, variance, _ = _squared_gap(queries, documents)
+    square, variance = _squared_gap(queries, documents)
     spread = float(np.trace(queries.covariance) + np.trace(documents.covariance))
     if spread == 0:
         return Measure.missing("all vectors are equal", n=queries.n, null=0.0)
@@ -43,8 +43,8 @@ def gap_ratio(queries: Moments, documents: Moments) -> Measure:
     return within(ratio, 0.0, math.inf)
 
 
-def _squared_gap(queries: Moments, documents: Moments) -> tuple[float, float, float]:
-    """Return the unbiased squared gap, its variance, and the bias that was taken off."""
+def _squared_gap(queries: Moments, documents: Moments) -> tuple[float, float]:
+    """Return the unbiased squared gap and its variance."""
     Sq, Sd = queries.covariance, documents.covariance
     delta = queries.mean - documents.mean
     noise = float(np.trace(Sq)) / queries.n + float(np.trace(Sd)) / documents.n
@@ -53,7 +53,7 @@ def _squared_gap(queries: Moments, documents: Moments) -> tuple[float, float, fl
     # Var‖δ‖² = 4δᵀVδ + 2 tr V² for normal means; the plug-in δ carries V itself.
     second = float(np.sum(V * V))
     variance = 4 * max(float(delta @ V @ delta) - second, 0.0) + 2 * second
-    return square, variance, noise
+    return square, variance
 
 
 def probe_auc(queries: Float32, documents: Float32, rng: np.random.Generator) -> Measure:

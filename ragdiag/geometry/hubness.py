@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from ragdiag.geometry import thinning
-from ragdiag.geometry.intervals import Z, grouped_jackknife
+from ragdiag.geometry.intervals import grouped_jackknife
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import Float64, IntArray, Measure
 
@@ -270,18 +270,3 @@ def top_percent_share(occ: Occurrences) -> Measure:
     quantiles = stats.binom.ppf((np.arange(n - top, n) + 0.5) / n, occ.queries, occ.chance)
     null = float(quantiles.sum()) / float(occ.counts.sum())
     return occ.interval(statistic(occ.counts, occ.queries), statistic, null)
-
-
-def largest_share(occ: Occurrences) -> Measure:
-    """Share of the queries that list the most listed document: max N/m, with its Wilson interval.
-
-    Null: the expected maximum over n documents when queries list at random.
-    """
-    m, n = occ.queries, len(occ.counts)
-    p = float(occ.counts.max()) / m
-    null = float(stats.binom.ppf(0.5 ** (1 / n), m, occ.chance)) / m
-    correction = math.sqrt(1 - occ.sampled_share)
-    centre = (p + Z**2 / (2 * m)) / (1 + Z**2 / m)
-    half = Z * math.sqrt(p * (1 - p) / m + Z**2 / (4 * m**2)) / (1 + Z**2 / m)
-    low, high = p + (centre - half - p) * correction, p + (centre + half - p) * correction
-    return Measure(p, max(low, 0.0), min(high, 1.0), null, m)

@@ -10,7 +10,7 @@ from ragdiag.geometry.intervals import Z
 from ragdiag.types import Float64, Measure
 
 
-def two_nn(first: Float64, second: Float64) -> Measure:
+def two_nn(first: Float64, second: Float64, *, null: float | None = None) -> Measure:
     """Intrinsic dimension from the distances to the first and the second neighbour (TwoNN).
 
     The ratios r₂/r₁ follow a Pareto law whose exponent is the dimension: its unbiased estimate is
@@ -22,18 +22,20 @@ def two_nn(first: Float64, second: Float64) -> Measure:
     ----------
     first, second : ndarray, shape (m,)
         Euclidean distances.
+    null : float, optional
+        What it reads where nothing is to be found; see `ragdiag.geometry.isotropic.two_nn`.
 
     Returns
     -------
     Measure
-        No null: there is no dimension that a healthy store has. Undefined below 20 usable ratios.
+        Undefined below 20 usable ratios.
     """
     usable = (first > 0) & np.isfinite(second)
     logs = np.log(second[usable] / first[usable])
     n = int(usable.sum())
     total = float(logs.sum())
     if n < 20 or total <= 0:
-        return Measure.missing(f"{n} documents with two distinct neighbours are too few", n=n)
+        return Measure.missing(f"{n} documents with two distinct neighbours are too few", n=n, null=null)
     value = (n - 1) / total
     half = Z / math.sqrt(n)
-    return Measure(value, value * math.exp(-half), value * math.exp(half), None, n)
+    return Measure(value, value * math.exp(-half), value * math.exp(half), null, n)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdiag.geometry import isotropic
 from ragdiag.geometry.intervals import log_normal, wilson
+from ragdiag.geometry.kinship import kinship
 from ragdiag.types import Float32, Float64, Measure
 
 NULL_SEPARATION = 2.65  # a normal law cut at its best threshold
+APART = 8.0  # what two languages under one model can reach
 _PRINCIPAL = 5
 _FARTHEST = 24
-_LARGEST_SAMPLE = 2000
+LARGEST_SAMPLE = 2000
 _COORDINATES = 64  # principal components kept: two populations differ along the first ones
 _FEWEST = 10
 
@@ -27,20 +31,30 @@ class Populations:
     ----------
     separation : Measure
         Ashman's D along the line through both means: distance of the means over the pooled spread.
-        2.65 for a normal law cut in two, above 2 for two distinguishable modes.
+        Null: isotropic directions of the same n and d cut at their best, by simulation, about 3.
     minor_share : Measure
-        Share of the smaller population.
+        Share of the smaller population. No null: the best cut of one population has some share too, and the share
+        means something only where `separation` does.
     minor : ndarray of bool, shape (s,)
         Its members among the sampled rows.
     remaining : float
         The largest separation within one of the two parts: as large in a space of many clusters,
         far smaller when there are just two populations.
+    kinship : Measure
+        See `ragdiag.geometry.kinship.kinship`: whether both vary along the same directions.
     """
 
     separation: Measure
     minor_share: Measure
     minor: NDArray[np.bool_]
     remaining: float
+    kinship: Measure
+
+    @property
+    def apart(self) -> bool:
+        """Whether these are two populations: far apart, and neither splits again nearly as well."""
+        value, low = self.separation.value or 0.0, self.separation.low or 0.0
+        return low >= APART and self.remaining <= 0.6 * value
 
 
 def populations(X: Float32) -> Populations | None:
@@ -56,7 +70,7 @@ def populations(X: Float32) -> Populations | None:
         A uniform sample of unit vectors; the first 2,000 are used. Repeated vectors count once, since a
         hundred copies of one chunk are no population.
     """
-    _, first = np.unique(X[:_LARGEST_SAMPLE], axis=0, return_index=True)
+    _, first = np.unique(X[:LARGEST_SAMPLE], axis=0, return_index=True)
     first = np.sort(first)
     if len(first) < 4 * _FEWEST:
         return None
@@ -71,11 +85,22 @@ def populations(X: Float32) -> Populations | None:
     members = np.zeros(len(X), dtype=bool)
     members[first[minor]] = True
     return Populations(
-        separation=log_normal(value, log_variance, n=len(Y), null=NULL_SEPARATION),
-        minor_share=wilson(small, len(Y), null=0.0),
+        separation=log_normal(value, log_variance, n=len(Y), null=_null(len(Y), X.shape[1])),
+        minor_share=wilson(small, len(Y)),
         minor=members,
         remaining=max(_inner_separation(Y[minor]), _inner_separation(Y[~minor])),
+        kinship=kinship(X[first[minor]], X[first[~minor]]),
     )
+
+
+@lru_cache(maxsize=16)
+def _null(n: int, d: int) -> float:
+    """Return the separation of isotropic vectors."""
+    found = []
+    for Y in isotropic.principal_scores(n, d, _COORDINATES, draws=2):
+        mask = _best_split(Y)
+        found.append(NULL_SEPARATION if mask is None else _separation(Y, mask))
+    return float(np.mean(found))
 
 
 def _inner_separation(X: Float64) -> float:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragdiag.geometry import duplicates, gap, hubness, norms, outliers, spectrum
+from ragdiag.geometry import duplicates, gap, hubs, isotropic, norms, outliers, spectrum
 from ragdiag.geometry.anisotropy import mean_cosine, rogue_dimension
-from ragdiag.geometry.intervals import wilson
+from ragdiag.geometry.intervals import Z, wilson
 from ragdiag.geometry.intrinsic import two_nn
-from ragdiag.geometry.populations import NULL_SEPARATION, populations
+from ragdiag.geometry.matched import MatchedHubs
+from ragdiag.geometry.partition import partition_isotropy
+from ragdiag.geometry.populations import Populations, populations
 from ragdiag.geometry.positives import misplaced
 from ragdiag.geometry.sensitivity import axis_scaling
 from ragdiag.geometry.texts import boilerplate
@@ -38,13 +40,17 @@ class Portrait:
     marks : mapping of str to positions
         The documents behind a measure, among those sampled: ``"population.minor"``,
         ``"texts.boilerplate"``, ``"outliers.far"``; ``"alignment.misplaced"`` among those judged.
-    remaining_separation : float
-        See `ragdiag.geometry.populations.Populations`.
+    split : Populations or None
+        The clearest split of the sampled documents in two.
+    matched_hubs : mapping of str to MatchedHubs
+        By side, ``"document"`` and ``"query"``: what a normal store of the same mean and spectrum has. Only where
+        the hubness is notable.
     """
 
     measures: Mapping[str, Measure]
     marks: Mapping[str, IntArray]
-    remaining_separation: float
+    split: Populations | None
+    matched_hubs: Mapping[str, MatchedHubs]
 
 
 def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
@@ -55,16 +61,18 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     furniture, is_furniture = boilerplate(docs.sample.texts)
     far, is_far = outliers.far_share(kth_distance(docs.cosines.scores))
     few = Measure.missing("fewer than forty distinct vectors", n=len(X), null=0.0)
-    measures = _directions(docs, X)
+    shape = spectrum.Spectrum.of(docs.moments.unit, X.astype(np.float64))
+    measures = _directions(docs, X, shape)
     measures |= {
         "population.separation": split.separation if split else few,
         "population.minor_share": split.minor_share if split else few,
+        "population.kinship": split.kinship if split else few,
     }
-    measures |= _hubness("document", docs.neighbors.positions, seen, rng)
+    measures |= hubs.measures("document", docs.neighbors.positions, seen, rng)
     measures |= _lengths(seen)
     rho = measures["anisotropy.mean_cosine"].value or 0.0
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
-    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs.cosines.scores, rho)}
+    measures |= {"outliers.far": far, "intrinsic.two_nn": _intrinsic(docs, rho)}
     measures |= _query_measures(seen, rng)
     measures["alignment.misplaced"], lost = _misplaced(seen, X)
     measures["embedder.mismatch"] = _mismatch(seen)
@@ -74,12 +82,12 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "outliers.far": np.sort(docs.queries.positions[is_far]),
         "alignment.misplaced": lost,
     }
-    return Portrait(measures, marks, split.remaining if split else NULL_SEPARATION)
+    matched = hubs.matched(seen, X, shape, split, measures, rng)
+    return Portrait(measures, marks, split, matched)
 
 
-def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
+def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[str, Measure]:
     moments = docs.moments.unit
-    shape = spectrum.Spectrum.of(moments, X.astype(np.float64))
     spread = docs.census.largest - docs.census.smallest
     constant = int(np.sum(spread <= NEARLY_CONSTANT * float(np.median(spread))))
     return {
@@ -90,33 +98,13 @@ def _directions(docs: Documents, X: Float32) -> dict[str, Measure]:
         "spectrum.effective_rank": spectrum.effective_rank(shape),
         "spectrum.top_share": spectrum.top_share(shape),
         "spectrum.alpha_req": spectrum.alpha_req(shape),
-        "spectrum.partition_isotropy": spectrum.partition_isotropy(X.astype(np.float64), moments),
+        "spectrum.partition_isotropy": partition_isotropy(X.astype(np.float64), moments),
         "spectrum.constant_coordinates": Measure.counted(
             constant / moments.dim, n=int(docs.census.usable.sum()), null=0.0
         ),
         "uniformity.document": uniformity(X),
         "uniformity.w2": spectrum.w2_uniformity(moments, shape),
     }
-
-
-def _hubness(side: str, positions: IntArray, seen: Observed, rng: np.random.Generator) -> dict[str, Measure]:
-    census = seen.documents.census
-    # A vector that no search can return is no orphan: count among the usable ones.
-    rank = np.append(np.cumsum(census.usable) - 1, -1)
-    population = int(census.live.sum()) if side == "document" else None
-    found = rank[positions[:, : seen.k]]
-    occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
-    measures = {
-        "skewness": hubness.skewness(occ),
-        "latent_skewness": hubness.latent_skewness(occ),
-        "robin_hood": hubness.robin_hood(occ),
-        "gini": hubness.gini(occ),
-        "orphans": hubness.orphans(occ),
-        "hub_share": hubness.hub_share(occ),
-        "top_1_percent": hubness.top_percent_share(occ),
-        "largest": hubness.largest_share(occ),
-    }
-    return {f"hubness.{side}.{name}": measure for name, measure in measures.items()}
 
 
 def _lengths(seen: Observed) -> dict[str, Measure]:
@@ -137,7 +125,9 @@ def _lengths(seen: Observed) -> dict[str, Measure]:
     }
     if docs.rescaled:
         base = docs.neighbors.positions[: len(docs.rescaled[0])]
-        measures["sensitivity.axis_scaling"] = axis_scaling(base, docs.rescaled)
+        measures["sensitivity.axis_scaling"] = axis_scaling(
+            base, docs.rescaled, n=int(live.sum()), dim=docs.moments.unit.dim, similarity=seen.similarity
+        )
     return measures
 
 
@@ -171,12 +161,15 @@ def chord(cosines: Float64) -> Float64:
     return distances
 
 
-def _intrinsic(cosines: Float64, mean_cosine: float) -> Measure:
+def _intrinsic(docs: Documents, mean_cosine: float) -> Measure:
+    cosines, live = docs.cosines.scores, int(docs.census.live.sum())
     if cosines.shape[1] < 2 or not np.isfinite(cosines[:, 1]).any():
         return Measure.missing("fewer than three documents", n=len(cosines))
     # A near duplicate is no second sample of the neighbourhood.
     distances = chord(cosines[cosines[:, 0] <= duplicates.near_cosine(mean_cosine)])
-    return two_nn(distances[:, 0], distances[:, 1])
+    dim = docs.moments.unit.dim
+    null = isotropic.two_nn(live, dim) if dim > 1 else None
+    return two_nn(distances[:, 0], distances[:, 1], null=null)
 
 
 def kth_distance(cosines: Float64) -> Float64:
@@ -190,11 +183,11 @@ def _query_measures(seen: Observed, rng: np.random.Generator) -> dict[str, Measu
     queries = seen.queries
     if queries is None:
         names = ("gap.mean_distance", "gap.ratio", "gap.probe_auc", "uniformity.query", "uniformity.cross")
-        hubs = ("skewness", "latent_skewness", "orphans", "top_1_percent", "largest", "bad_hub_share")
+        occurring = ("skewness", "latent_skewness", "orphans", "top_1_percent", "largest", "bad_hub_share")
         labelled = ("alignment.positives", "norms.relevance_correlation")
-        absent = [*names, *(f"hubness.query.{name}" for name in hubs), *labelled]
+        absent = [*names, *(f"hubness.query.{name}" for name in occurring), *labelled]
         return {name: Measure.missing(NO_QUERIES) for name in absent}
-    measures = _hubness("query", queries.neighbors.positions, seen, rng)
+    measures = hubs.measures("query", queries.neighbors.positions, seen, rng)
     Q, X = unit(queries.vectors), unit(seen.documents.sample.vectors)
     moments = seen.documents.moments.unit
     measures |= {
@@ -253,7 +246,7 @@ def _bad_hubs(seen: Observed, queries: Queries, relevant: tuple[Mapping[int, int
     if held == 0:
         return Measure.missing("no document is a hub", n=len(judged), null=null)
     share = float(bad / held)
-    half = 1.96 * float(np.sqrt(np.sum((slots[:, 0] - share * slots[:, 1]) ** 2))) / float(held)
+    half = Z * float(np.sqrt(np.sum((slots[:, 0] - share * slots[:, 1]) ** 2))) / float(held)
     return Measure(share, max(share - half, 0.0), min(share + half, 1.0), null, len(judged))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
-from ragdiag.geometry.intervals import mean_interval
+from ragdiag.geometry import isotropic
+from ragdiag.geometry.intervals import within
 from ragdiag.statistics.neighbors import overlap
 from ragdiag.types import Float32, IntArray, Measure, Similarity
 
@@ -37,22 +40,34 @@ def random_scalings(inner: Similarity, dim: int, rng: np.random.Generator) -> li
     return [Rescaled(inner, scale) for scale in factors]
 
 
-def axis_scaling(base: IntArray, rescaled: list[IntArray]) -> Measure:
+def axis_scaling(base: IntArray, rescaled: list[IntArray], *, n: int, dim: int, similarity: str) -> Measure:
     """Mean share of the top k lost when coordinates are rescaled at random, 1 − overlap, 0 … 1.
 
     Controls at d = 384, σ = .25: .57 for isotropic vectors, .21 for clustered ones. A true symmetry only for
     models trained by dot product, so that it is a sensitivity and no proof of arbitrariness.
-    Source: Steck et al. 2024, arXiv:2403.05440. Interval over queries, each averaged over the draws.
+    Source: Steck et al. 2024, arXiv:2403.05440. Interval over queries and over draws.
 
     Parameters
     ----------
     base : ndarray of int64, shape (m, k)
     rescaled : list of ndarray of int64, shape (m, k)
+    n, dim : int
+        Documents searched, and their dimension.
+    similarity : str
+        By which both were ranked.
 
     Returns
     -------
     Measure
-        No null: the control depends on n, d and k alike.
+        Null: isotropic directions of the same n, d and k, by simulation.
     """
-    lost = 1 - np.mean([overlap(base, other) for other in rescaled], axis=0)
-    return mean_interval(lost, null=None)
+    lost = 1 - np.array([overlap(base, other) for other in rescaled])  # (draws, m)
+    draws, m = lost.shape
+    null = isotropic.axis_scaling(n, dim, base.shape[1], SIGMA, similarity)
+    if m < 2:
+        return Measure.missing(f"{m} values give no interval", n=m, null=null)
+    by_query, by_draw = lost.mean(axis=0), lost.mean(axis=1)
+    of_queries = float(stats.t.ppf(0.975, m - 1)) * float(by_query.std(ddof=1)) / math.sqrt(m)
+    of_draws = float(stats.t.ppf(0.975, draws - 1)) * float(by_draw.std(ddof=1)) / math.sqrt(draws)
+    half, value = math.hypot(of_queries, of_draws), float(lost.mean())
+    return within(Measure(value, value - half, value + half, null, m), 0.0, 1.0)

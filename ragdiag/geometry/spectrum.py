@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ragdiag.geometry import isotropic
 from ragdiag.geometry.intervals import log_normal, normal, pair_components, pair_mean_interval, within
 from ragdiag.statistics.moments import Moments
 from ragdiag.types import Float64, Measure
@@ -27,6 +28,10 @@ class Spectrum:
         Largest first.
     trace, trace_of_square : float
         tr Σ and the unbiased tr Σ² (`Moments.trace_of_square`).
+    basis : ndarray, shape (d, d)
+        Eigenvectors, one per column.
+    mean : ndarray, shape (d,)
+        The mean in the eigenbasis.
     squares : ndarray, shape (s, d)
         Squared coordinates of s sampled rows in the eigenbasis, centred: row means are eigenvalues.
     pair_noise : float
@@ -38,6 +43,8 @@ class Spectrum:
     eigenvalues: Float64
     trace: float
     trace_of_square: float
+    basis: Float64
+    mean: Float64
     squares: Float64
     pair_noise: float = 2.0
 
@@ -56,6 +63,8 @@ class Spectrum:
             eigenvalues=values,
             trace=float(np.trace(S)),
             trace_of_square=moments.trace_of_square() if S.any() else 0.0,
+            basis=vectors,
+            mean=moments.mean @ vectors,
             squares=projected**2,
             pair_noise=_pair_noise(projected[:_PAIRED]),
         )
@@ -173,18 +182,24 @@ def effective_rank(spectrum: Spectrum) -> Measure:
     Returns
     -------
     Measure
-        Null d.
+        Null: isotropic vectors of the same n and d, by simulation.
     """
     n, d = spectrum.n, spectrum.dim
     if spectrum.refusal:
-        return Measure.missing(spectrum.refusal, n=n, null=float(d))
+        return Measure.missing(spectrum.refusal, n=n)
+    null = float(np.mean([math.exp(_entropy(_oas(values, n))[0]) for values in isotropic.eigenvalues(n, d)]))
     shrunk = _oas(spectrum.eigenvalues, n)
-    p = shrunk / shrunk.sum()
-    p_log = np.log(p, out=np.zeros_like(p), where=p > 0)
-    entropy = -float(p @ p_log)
+    entropy, p_log = _entropy(shrunk)
     gradient = -(p_log + entropy) / shrunk.sum()
-    measure = log_normal(math.exp(entropy), spectrum.variance_of(gradient), n=n, null=float(d))
+    measure = log_normal(math.exp(entropy), spectrum.variance_of(gradient), n=n, null=null)
     return within(measure, 1.0, float(d))
+
+
+def _entropy(values: Float64) -> tuple[float, Float64]:
+    """Return the entropy of shares, and their logarithms (0 for a share of 0)."""
+    p = values / values.sum()
+    p_log = np.log(p, out=np.zeros_like(p), where=p > 0)
+    return -float(p @ p_log), p_log
 
 
 def _oas(values: Float64, n: int) -> Float64:
@@ -199,22 +214,24 @@ def _oas(values: Float64, n: int) -> Float64:
 def alpha_req(spectrum: Spectrum) -> Measure:
     """Decay exponent of the spectrum: minus the slope of log λᵢ on log i for i = 10 … min(100, d/2).
 
-    About 1 for many trained embeddings, 0 for an isotropic space, above 1 when few dimensions carry all.
+    About 1 for many trained embeddings, near 0 for an isotropic space, above 1 when few dimensions carry all.
+    Null: isotropic vectors of the same n and d, by simulation; sampling alone makes eigenvalues decay.
     Undefined below n = 2d, for d < 40, and where an eigenvalue in range is 0.
     Source: Agrawal et al. 2022, α-ReQ, NeurIPS.
     """
     n, d = spectrum.n, spectrum.dim
     last = min(100, d // 2)
     if spectrum.refusal or d < 40:
-        return Measure.missing(spectrum.refusal or f"d = {d} < 40", n=n, null=0.0)
+        return Measure.missing(spectrum.refusal or f"d = {d} < 40", n=n)
     lam = spectrum.eigenvalues[9:last]
     if lam[-1] <= spectrum.trace * 1e-12:
-        return Measure.missing(f"fewer than {last} live dimensions", n=n, null=0.0)
+        return Measure.missing(f"fewer than {last} live dimensions", n=n)
     x = np.log(np.arange(10, last + 1))
     weights = (x - x.mean()) / float(np.sum((x - x.mean()) ** 2))
     gradient = np.zeros(d)
     gradient[9:last] = -weights / lam
-    return normal(-float(weights @ np.log(lam)), spectrum.variance_of(gradient), n=n, null=0.0)
+    null = -float(np.mean([weights @ np.log(values[9:last]) for values in isotropic.eigenvalues(n, d)]))
+    return normal(-float(weights @ np.log(lam)), spectrum.variance_of(gradient), n=n, null=null)
 
 
 def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
@@ -234,55 +251,24 @@ def w2_uniformity(unit: Moments, spectrum: Spectrum) -> Measure:
     Returns
     -------
     Measure
-        Null 0.
+        Null: uniform directions of the same n and d, by simulation; a sample of them does not read 0.
     """
     n, d = spectrum.n, spectrum.dim
     if spectrum.refusal:
-        return Measure.missing(spectrum.refusal, n=n, null=0.0)
+        return Measure.missing(spectrum.refusal, n=n)
+    # Their mean has the length 1/√n, their covariance the trace 1.
+    sums_of_roots = np.array([np.sqrt(values).sum() for values in isotropic.eigenvalues(n, d)])
+    nulls = np.sqrt(np.maximum(1 / n + 2 - 2 / math.sqrt(d) * sums_of_roots, 0.0))
+    null = float(nulls.mean())
     roots = np.sqrt(spectrum.eigenvalues)
     mu = unit.mean
     square = float(mu @ mu) + 1 + spectrum.trace - 2 / math.sqrt(d) * float(roots.sum())
     value = math.sqrt(max(square, 0.0))
     if value == 0:
-        return Measure.counted(0.0, n=n, null=0.0)
+        return Measure.counted(0.0, n=n, null=null)
     # For unit vectors ‖μ‖² + tr Σ = 1 whatever the sample, so that only the roots vary.
     live = spectrum.eigenvalues > spectrum.trace * 1e-9
     gradient = np.where(live, -1 / (math.sqrt(d) * np.where(live, roots, 1.0)), 0.0) / (2 * value)
-    return within(normal(value, spectrum.variance_of(gradient), n=n, null=0.0), 0.0, math.sqrt(2))
-
-
-def partition_isotropy(spectrum_rows: Float64, moments: Moments) -> Measure:
-    """I(W) = min Z/max Z over the eigenvectors ±c, with Z(c) = Σ exp(c·x): 1 isotropic, 0 degenerate.
-
-    Not scale-invariant, so that it is taken on unit vectors alone. Interval: delta method on the log scale
-    over the sampled rows. Source: Mu & Viswanath 2018, arXiv:1702.01417.
-
-    Parameters
-    ----------
-    spectrum_rows : ndarray, shape (s, d)
-        Sampled vectors at unit length.
-    moments : Moments
-        Of vectors at unit length; the eigenvectors are those of their Gram matrix.
-
-    Returns
-    -------
-    Measure
-        Null 1. Undefined below n = 2d.
-    """
-    n, d = moments.n, moments.dim
-    if n < FEWEST_PER_DIMENSION * d or len(spectrum_rows) < 2:
-        why = f"n = {n:,} < {FEWEST_PER_DIMENSION}·d = {FEWEST_PER_DIMENSION * d:,}"
-        return Measure.missing(why, n=n, null=1.0)
-    _, vectors = np.linalg.eigh(moments.gram)
-    projected = spectrum_rows @ vectors
-    z = np.concatenate([np.exp(projected).mean(axis=0), np.exp(-projected).mean(axis=0)])
-    low, high = int(np.argmin(z)), int(np.argmax(z))
-
-    def influence(column: int) -> Float64:
-        sign = 1 if column < d else -1
-        values: Float64 = np.exp(sign * projected[:, column % d]) / z[column]
-        return values
-
-    log_variance = float((influence(low) - influence(high)).var(ddof=1)) / len(spectrum_rows)
-    measure = log_normal(float(z[low] / z[high]), log_variance, n=len(spectrum_rows), null=1.0)
-    return within(measure, 0.0, 1.0)
+    # To first order a flat spectrum hardly varies; the second order is that of isotropic samples.
+    variance = spectrum.variance_of(gradient) + float(nulls.var(ddof=1))
+    return within(normal(value, variance, n=n, null=null), 0.0, math.sqrt(2))

@@ -11,6 +11,7 @@ from typing import Any
 from ragdiag.findings.finding import Finding
 from ragdiag.report.model import Report
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.losses import CauseLoss, Listed, Losses
 from ragdiag.types import Measure, StoreInfo
 
 SCHEMA = "ragdiag.audit/1"
@@ -165,7 +166,56 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "lexical": None if comparison.lexical is None else _run(comparison.lexical, comparison.metric),
         "smaller": [_run(run, comparison.metric) for run in comparison.smaller],
         "refused": {_text(name): _text(reason) for name, reason in comparison.refused.items()},
+        "losses": None if comparison.losses is None else _losses(comparison.losses),
     }
+
+
+def _losses(losses: Losses) -> dict[str, Any]:
+    return {
+        "metric": losses.metric,
+        "k": int(losses.k),
+        "queries": int(losses.queries),
+        "pairs": int(losses.pairs),
+        "missing": int(losses.missing),
+        "attainable": _number(losses.attainable),
+        "score": _number(losses.score),
+        "total": _number(losses.total),
+        "low_ranked": _number(losses.low_ranked),
+        "causes": [_cause(losses, cause) for cause in losses.causes],
+        "hubs": [_listed(losses, hub) for hub in losses.hubs],
+    }
+
+
+def _cause(losses: Losses, cause: CauseLoss) -> dict[str, Any]:
+    return {
+        "cause": cause.cause.value,
+        "tested": cause.cause not in losses.untested,
+        "pairs": int(cause.pairs),
+        "loss": _number(cause.loss),
+        "expected": _number(cause.expected),
+        "via": {_text(name): int(pairs) for name, pairs in cause.via.items()},
+        "offenders": [
+            {
+                "query": _text(offender.query),
+                "asked": _text(offender.text),
+                "document": _document(losses, offender.document),
+                "rank": None if offender.rank is None else int(offender.rank),
+                "loss": _number(offender.loss),
+                "via": _text(offender.via),
+                "instead": [_listed(losses, listed) for listed in offender.instead],
+            }
+            for offender in losses.offenders[cause.cause]
+        ],
+    }
+
+
+def _listed(losses: Losses, listed: Listed) -> dict[str, Any]:
+    return {**_document(losses, listed.document), "lists": int(listed.lists)}
+
+
+def _document(losses: Losses, document: str) -> dict[str, Any]:
+    text = losses.texts.get(document)
+    return {"id": _text(document), "text": None if text is None else _text(text)}
 
 
 def _run(run: SimilarityScores, metric: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ragdiag.report.model import RunInfo
 
 def run_info(started: datetime, seconds: float) -> RunInfo:
     """Return what differs between two runs of the same audit."""
-    packages = ("ragdiag", "numpy", "scipy", "faiss-cpu", "ir-measures", "langchain-core")
+    packages = ("ragdiag", "numpy", "scipy", "faiss-cpu", "bm25s", "ir-measures", "langchain-core")
     versions = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -9,7 +9,9 @@ from rich.cells import cell_len
 
 from ragdiag.numbers import count, counted, number, probability, score
 from ragdiag.report.page import Page, Part
+from ragdiag.report.terminal_losses import advice, losses_section
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.losses import Cause
 from ragdiag.types import StoreInfo
 
 _SCORE, _DELTA, _P = 20, 23, 6
@@ -58,10 +60,14 @@ def comparison_section(page: Page, comparison: Comparison, *, told: Collection[s
     for name, reason in comparison.refused.items():
         page.gap()
         page.line("Not tried: ", (name, "bold"), f". {reason}", indent=2, hang=4)
-    if not alone and len(comparison.runs) > 1:
+    # Of one similarity alone there is nothing to choose.
+    said = () if alone else comparison_verdict(comparison) if len(comparison.runs) > 1 else _of_words(comparison)
+    if said:
         page.gap()
-        for sentence in comparison_verdict(comparison):
-            page.line((sentence, "bold"))
+    for sentence in said:
+        page.line((sentence, "bold"))
+    if comparison.losses is not None:
+        losses_section(page, comparison.losses, winner=comparison.winner)
 
 
 def comparison_verdict(comparison: Comparison) -> list[str]:
@@ -72,7 +78,7 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     >>> comparison_verdict(Comparison("cosine", "nDCG@10", (), None, 0.01, 9_999, 150, 140, 5, 0))
     ['Leave it alone: nothing is proven better than cosine by 0.01 nDCG@10 or more.']
     """
-    metric, words = comparison.metric, comparison.lexical_wins
+    metric = comparison.metric
     if comparison.at_chance:
         said = [f"{comparison.baseline} ranks at chance: mend that first, then compare similarities."]
     elif comparison.winner is None:
@@ -86,12 +92,22 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
             f"Rank by {comparison.winner}: {gain} {metric} over {comparison.baseline} on queries that had no part"
             f" in choosing it{f', p={probability(p)}' if p is not None else ''}."
         ]
-    if words is not None:
-        said.append(
-            f"BM25 on the stored texts is better than the vectors are: {score(words.mean)} {metric}. The embedding"
-            " model does not fit these texts; no similarity here makes up for that."
-        )
-    return said
+    return said + _of_words(comparison)
+
+
+def _of_words(comparison: Comparison) -> list[str]:
+    words = comparison.lexical_wins
+    if words is None:
+        return []
+    if not comparison.lexical_far:
+        return [
+            f"BM25 on the stored texts is a little better than the vectors: {score(words.mean)} {comparison.metric}."
+            " Questions that were written beside their texts share words with them, which may be all there is to it."
+        ]
+    return [
+        f"BM25 on the stored texts is better than the vectors are: {score(words.mean)} {comparison.metric}. The"
+        " embedding model does not fit these texts; no similarity here makes up for that."
+    ]
 
 
 def _labels(comparison: Comparison) -> str:
@@ -190,5 +206,8 @@ def _next(page: Page, comparison: Comparison) -> None:
     else:
         page.line(("ragdiag fix STORE --remedy best --queries DIR --to URI", "bold"), indent=2)
         page.line("writes a store that ranks so, without embedding a document again.", indent=4)
-    if comparison.lexical_wins is not None:
+    if comparison.lexical_far:
         page.line("Try a model made for the language and the subject of these texts, or hybrid search.", indent=2)
+    told = (Cause.LEXICAL,) if comparison.lexical_far else ()
+    for sentence in advice(comparison.losses, told=told) if comparison.losses is not None else ():
+        page.line(sentence, indent=2)

@@ -96,7 +96,7 @@ def attribute(
     -------
     Losses
     """
-    k = int(ir_measures.parse_measure(metric).params.get("cutoff", K))
+    k = cutoff(metric)
     delivered = (found.delivered or found.exact).positions
     attainable, brought_up, score = _scores(delivered, labelled.relevant, metric, k)
     hubs = bad_hubs(found.exact.positions[:, :k], labelled.relevant, labelled.clusters, int(findable.sum()))
@@ -146,6 +146,17 @@ def attribute(
             for cause in Cause
         },
     )
+
+
+def cutoff(metric: str) -> int:
+    """Return how many documents of a list a metric looks at; 10 where it looks at all.
+
+    Examples
+    --------
+    >>> cutoff("nDCG@20"), cutoff("AP")
+    (20, 10)
+    """
+    return int(ir_measures.parse_measure(metric).params.get("cutoff", K))
 
 
 def _scores(

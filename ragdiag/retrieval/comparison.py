@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from ragdiag.errors import MissingExtraError
+from ragdiag.retrieval.losses import Losses
 from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag.types import Float64, Measure
 
@@ -15,6 +16,7 @@ EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank al
 SIGNIFICANT = 0.05  # p of a test, after correction
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
 STILL_POOR = 0.2
+LEXICAL_FAR = 0.05  # English questions written beside English passages: .015 on a model that fits
 HIGH_NULL = 0.1  # from which chance and skill cannot be told apart
 
 
@@ -94,6 +96,8 @@ class Comparison:
         Truncated and quantised vectors, for the frontier of quality against size; no candidates either.
     refused : mapping of str to str
         Similarities that could not be fitted, with the reason.
+    losses : Losses or None
+        Where the baseline's loss comes from, cause by cause; None where that was not looked for.
     note : str
         What else a reader has to know, such as that all vectors have unit length, so that all rank alike.
     query_ids : tuple of str
@@ -117,6 +121,7 @@ class Comparison:
     lexical: SimilarityScores | None = None
     smaller: tuple[SimilarityScores, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    losses: Losses | None = None
     note: str = ""
     query_ids: tuple[str, ...] = ()
     per_query_scores: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict, repr=False, compare=False)
@@ -173,6 +178,15 @@ class Comparison:
         proven = (words.delta.low or 0.0) > 0 and (words.delta.value or 0.0) >= self.min_effect
         best = max((run.scores[self.metric].mean.value or 0.0 for run in self.runs), default=0.0)
         return words if proven and (words.p or 0.0) < SIGNIFICANT and (words.mean.value or 0.0) > best else None
+
+    @property
+    def lexical_far(self) -> bool:
+        """Whether BM25 wins by more than judgements give it for nothing: the lower end of the gain is at least .05.
+
+        Questions that were written beside their passages repeat its words, which flatters BM25.
+        """
+        words = self.lexical_wins
+        return words is not None and (words.delta.low or 0.0) >= LEXICAL_FAR
 
     @property
     def at_chance(self) -> bool | None:

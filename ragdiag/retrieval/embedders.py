@@ -118,7 +118,7 @@ def embed_queries(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Floa
             rows = [embedder.embed_query(text) for text in texts]
     except Exception as error:
         raise EmbeddingsError("the embedding model failed on the queries", hint=_first_line(error)) from error
-    return _checked(rows, dim, len(texts))
+    return checked_rows(rows, dim, len(texts))
 
 
 def embed_documents(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Float32:
@@ -127,10 +127,11 @@ def embed_documents(embedder: Embedder, texts: Sequence[str], *, dim: int) -> Fl
         rows = embedder.embed_documents(list(texts))
     except Exception as error:
         raise EmbeddingsError("the embedding model failed on stored texts", hint=_first_line(error)) from error
-    return _checked(rows, dim, len(texts))
+    return checked_rows(rows, dim, len(texts))
 
 
-def _checked(rows: Any, dim: int, texts: int) -> Float32:
+def checked_rows(rows: Any, dim: int, texts: int) -> Float32:
+    """Return what a model gave for so many texts as vectors, shape (texts, dim), or say what is wrong with it."""
     try:
         matrix = np.asarray(rows)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class Cause(enum.Enum):
@@ -114,6 +114,9 @@ class Losses:
         The documents that are hubs, most often listed first.
     offenders : mapping of Cause to tuple of Offender
         The costliest pairs.
+    texts : mapping of str to str
+        The start of the stored text, untrusted, of documents that are named here, by id; empty for a store without
+        texts.
     """
 
     metric: str
@@ -129,6 +132,7 @@ class Losses:
     untested: tuple[Cause, ...]
     hubs: tuple[Listed, ...]
     offenders: Mapping[Cause, tuple[Offender, ...]]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def share(self, loss: float) -> float:
         """Return a part of the loss as a share of all of it, 0 … 1; 0 where nothing is lost.

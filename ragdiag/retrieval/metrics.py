@@ -19,12 +19,15 @@ def deepest(metrics: Sequence[str], n: int) -> int:
     Raises
     ------
     ConfigError
-        For a name that ir-measures does not know, or a cutoff beyond the n documents of the store.
+        For a name that ir-measures does not know or cannot compute here, or a cutoff beyond the n documents of the
+        store.
     """
     depth = DEPTH
     for name in metrics:
         try:
-            cutoff = ir_measures.parse_measure(name).params.get("cutoff")
+            measure = ir_measures.parse_measure(name)
+            list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))  # some need other packages
+            cutoff = measure.params.get("cutoff")
         except (NameError, ValueError, SyntaxError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"unknown metric {name!r}", hint="such as nDCG@10, R@100, AP, RR@10, P@5") from error
         if cutoff is not None and cutoff > n:

@@ -50,7 +50,19 @@ def positions_of(
             f"none of the {len(asked):,} judged ids, such as {min(asked)!r}, is in {info.name}",
             hint="the judgements belong to another store, or to one that was ingested with other ids",
         )
-    unknown = {id_: -2 - i for i, id_ in enumerate(sorted(asked - set(judged)))}
+    unknown = {id_: -2 - i for i, id_ in enumerate(unknown_ids(judged, labels))}
     return tuple(
         {judged.get(id_, unknown.get(id_, -1)): grade for id_, grade in graded.items()} for graded in labels.relevant
     )
+
+
+def unknown_ids(judged: Mapping[str, int], labels: Judgements) -> list[str]:
+    """Return the judged ids that are not in the store: the document at position −2 − i of `positions_of` is the i-th.
+
+    Examples
+    --------
+    >>> labels = Judgements("here", ("q1",), ("how?",), ({"a": 1, "c": 1, "b": 1},))
+    >>> unknown_ids({"b": 7}, labels)
+    ['a', 'c']
+    """
+    return sorted(labels.document_ids() - set(judged))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ragdiag.engine.base import Engine, Progress
+from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.geometry.duplicates import near_cosine
 from ragdiag.geometry.gap import query_gaps
 from ragdiag.retrieval.attribution import Labelled, attribute
@@ -18,9 +18,8 @@ from ragdiag.retrieval.clusters import query_clusters
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.metrics import per_query
 from ragdiag.retrieval.near_duplicates import near_duplicate_groups
-from ragdiag.statistics.census import Census, CensusStep
+from ragdiag.statistics.census import Census
 from ragdiag.statistics.neighbors import Neighbors
-from ragdiag.statistics.sample import SampleStep
 from ragdiag.stores.base import VectorStore
 from ragdiag.types import Float32, Float64, IntArray
 from ragdiag.vectors import unit
@@ -79,6 +78,8 @@ class Retrieved:
 
 def retrieved(
     store: VectorStore,
+    census: Census,
+    directions: Float32,
     labels: Judgements,
     judged: IntArray,
     queries: Float32,
@@ -87,19 +88,20 @@ def retrieved(
     lexical: Neighbors | None,
     *,
     k: int,
-    sample: IntArray,
-    engine: Engine,
-    progress: Progress | None = None,
 ) -> dict[str, tuple[Retrieved, ...]]:
     """Look up the first k documents of each list, and why what is missing is missing.
 
-    The store is read once more. The causes are those of `attribute` for nDCG@k, in the whole lists; where another
+    The causes are those of `attribute` for nDCG@k, in the whole lists; where another
     similarity is asked for a missing document, these are the two best others by nDCG@k: with more of them, one or
     another finds anything.
 
     Parameters
     ----------
     store : VectorStore
+    census : Census
+        Of all its documents.
+    directions : ndarray of float32, shape (s, d)
+        Documents as unit vectors, a random sample: from it follow the gap, and which documents are near-duplicates.
     labels : Judgements
     judged : ndarray of int64, shape (m,)
         The rows of `labels` that were searched for.
@@ -112,25 +114,18 @@ def retrieved(
     lexical : Neighbors or None
         BM25's lists.
     k : int
-    sample : ndarray of int64
-        Positions of documents, from which the gap and the usual cosine are estimated.
-    engine : Engine
-    progress : callable, optional
 
     Returns
     -------
     dict of str to tuple of Retrieved
         By similarity, in the order of `runs` and of the queries.
     """
-    census_step, drawn = CensusStep(store.info.dim), SampleStep(sample, store.info.dim)
-    engine.run(store, [census_step, drawn], stage="looking up the lists", progress=progress)
-    census, directions = census_step.result(), unit(drawn.result().vectors)
     groups = near_duplicate_groups(
         np.concatenate([run.positions for run in runs]),
         census.n,
         lambda positions: store.fetch([census.ids[p] for p in positions]).vectors,
         text_hashes=census.text_hashes if store.info.has_texts else None,
-        cosine=near_cosine(_mean_cosine(directions)),
+        cosine=near_cosine(sampled_mean_cosine(directions)),
     )
     labelled = Labelled(relevant, query_clusters(relevant), [str(i) for i in range(len(judged))], [], str)
     texts = _texts(store, census, [*(row for run in runs for row in run.positions[:, :k]), *map(list, relevant)])
@@ -223,12 +218,6 @@ def _causes(found: Found, labelled: Labelled, census: Census, k: int) -> list[st
 
 def _margin(scores: Float64) -> float | None:
     return float(scores[0] - scores[1]) if len(scores) > 1 and np.isfinite(scores[1]) else None
-
-
-def _mean_cosine(directions: Float32) -> float:
-    """Return the mean cosine of two documents."""
-    s, total = len(directions), directions.sum(axis=0, dtype=np.float64)
-    return (float(total @ total) - s) / (s * (s - 1))
 
 
 def _texts(store: VectorStore, census: Census, rows: Sequence[Sequence[int]]) -> dict[int, str]:

@@ -69,7 +69,7 @@ def bank_of(training: Training, kind: str, fewest: int = FEWEST_QUERIES) -> Floa
     if training.queries is None or found < fewest:
         raise SimilarityError(
             f"{kind} has a bank of {found:,} queries",
-            hint=f"give at least {fewest:,}, better 1,000; they need no labels",
+            hint=f"give at least {fewest:,}{', better 1,000' if fewest < 1000 else ''}; they need no labels",
         )
     return unit(training.queries)
 

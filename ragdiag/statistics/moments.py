@@ -100,7 +100,7 @@ class Moments:
 
         The plug-in tr S² is too large by about (tr Σ)²/n: at n = d it is twice the truth. This is the
         closed form of the average of tr(S_A S_B) over all splits of the sample into disjoint parts
-        (Himeno & Yamada 2014, doi:10.1016/j.jmva.2014.05.013). NaN below four vectors.
+        (Himeno & Yamada 2014, Journal of Multivariate Analysis 130:27). NaN below four vectors.
 
         Examples
         --------

@@ -102,7 +102,10 @@ def _open_object(target: Any) -> VectorStore:
             return opener.open_object(target)
     kind = f"{type(target).__module__}.{type(target).__qualname__}"
     objects = "; ".join(found.description for _, found in openers.openers if found.open_object is not None)
-    raise UnknownStoreError(f"no adapter here opens a {kind}", hint=f"objects that can be opened: {objects}")
+    hint = f"objects that can be opened: {objects}"
+    if any(base.__name__ == "VectorStore" and "langchain" in base.__module__ for base in type(target).__mro__):
+        hint = "ragdiag_langchain.embed_again opens some of its documents; " + hint
+    raise UnknownStoreError(f"no adapter here opens a {kind}", hint=hint)
 
 
 def _claims(opener: Opener, path: str) -> bool:

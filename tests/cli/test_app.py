@@ -59,10 +59,11 @@ def test_version(capsys: Capture) -> None:
 def test_help_lists_the_commands(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-7:] == [
+    assert out.splitlines()[-8:] == [
         "Commands:",
         "  audit    Say what is wrong with a vector store.",
         "  compare  Say which similarity a store should rank by.",
+        "  fix      Write a repaired store, without embedding a document again.",
         "  explain  Say why a query brings back what it does.",
         "  queries  Make queries of the stored texts, when you have none.",
         "  rule     Explain a rule, or list them all.",
@@ -70,7 +71,7 @@ def test_help_lists_the_commands(capsys: Capture) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["audit", "compare", "explain", "queries", "rule", "stores"])
+@pytest.mark.parametrize("command", ["audit", "compare", "fix", "explain", "queries", "rule", "stores"])
 def test_help_fits_80_columns(command: str, capsys: Capture) -> None:
     assert main([command, "--help"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
@@ -89,7 +90,7 @@ def test_without_a_command_the_help_goes_to_stderr(capsys: Capture) -> None:
         (["audti"], "there is no command 'audti': did you mean 'audit'?"),
         (
             ["x\x1b[31m"],
-            "there is no command 'x\\x1b[31m': the commands are audit, compare, explain, queries, rule, stores"
+            "there is no command 'x\\x1b[31m': the commands are audit, compare, fix, explain, queries, rule, stores"
             " (see 'ragdiag --help')",
         ),
         (["audit"], "missing argument 'STORE' (see 'ragdiag audit --help')"),

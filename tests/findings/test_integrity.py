@@ -9,7 +9,8 @@ import pytest
 
 from ragdiag import Severity, open_store
 from ragdiag.stores import ArrayStore
-from ragdiag.testing.worlds import clustered, cone, isotropic
+from ragdiag.testing.worlds import clustered, cone, decaying, isotropic
+from ragdiag.types import Float32
 from tests.findings.planted import DIM, N, Told, fired, healthy, judgements, listed, names, silent
 
 
@@ -116,13 +117,47 @@ def test_idx009_lists_the_smaller_part() -> None:
     assert listed(finding) == [str(i) for i in range(10)]
 
 
+def turned(X: Float32, seed: int) -> Float32:
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((X.shape[1], X.shape[1])))
+    return np.asarray(X @ rotation, dtype=np.float32)
+
+
+def of_one_model(n: int, seed: int, *, at: float = 0.0, turn: int = 0) -> Float32:
+    """Return vectors with a decaying spectrum and spread 1, moved by `at` along a direction of their own."""
+    X = decaying(np.random.default_rng(seed), n, 128)
+    X /= np.float32(np.sqrt(np.sum(1 / np.arange(1, 129))))
+    X[:, 100] += np.float32(at)
+    return turned(X, turn)
+
+
 def test_idx010_two_models() -> None:
+    X = of_one_model(N, 0)
+    silent("IDX010", X)
+    X[200:260] = of_one_model(60, 1, at=2.0, turn=1)
+    finding = fired("IDX010", X)
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["population.minor_share"].value == 60 / N
+    assert finding.evidence["population.kinship"].value == pytest.approx(0, abs=0.1)
+    assert listed(finding) == [str(i) for i in range(200, 210)]
+
+
+def test_idx010_tells_two_genres_under_one_model_for_information() -> None:
+    X = of_one_model(N, 0)
+    X[200:320] = of_one_model(120, 1, at=2.0)
+    finding = fired("IDX010", X)
+    assert finding.severity is Severity.INFO
+    assert finding.evidence["population.minor_share"].value == 120 / N
+    assert finding.evidence["population.kinship"].value == pytest.approx(1, abs=0.15)
+
+
+def test_idx010_cannot_tell_models_whose_spectra_are_flat() -> None:
     dim = 128
     X = healthy(dim=dim)
     silent("IDX010", X)
     X[200:260] = cone(np.random.default_rng(1), 60, dim, rho=0.9)
     finding = fired("IDX010", X)
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.INFO
+    assert finding.evidence["population.kinship"].undefined == "the spectra are nearly flat"
     assert finding.evidence["population.minor_share"].value == 60 / N
     # Along the axis: the means are 0 and √.9, the variances 1/128 and 0.
     known = np.sqrt(2) * np.sqrt(0.9) / np.sqrt(1 / dim)
@@ -151,3 +186,12 @@ def test_idx011_constant_coordinates() -> None:
     assert many.severity is Severity.WARNING
     assert many.evidence["spectrum.constant_coordinates"].value == 4 / DIM
     assert many.message == "4 coordinates of 32 have the same value in all vectors."
+
+
+def test_idx011_equal_vectors_are_a_broken_store() -> None:
+    found = fired("IDX011", np.ones((50, 8), dtype=np.float32))
+    assert (found.severity, found.message) == (
+        Severity.ERROR,
+        "All vectors are one and the same, in every coordinate.",
+    )
+    assert found.evidence["duplicates.vectors"].value == 0.98

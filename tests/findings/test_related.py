@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ragdiag import Severity
 from ragdiag.report.terminal import to_text
+from ragdiag.retrieval.judgements import Judgements
+from ragdiag.retrieval.lexical import lexical_run
+from ragdiag.retrieval.metrics import per_query
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import isotropic
 from ragdiag.types import Float32
 from ragdiag.vectors import unit
-from tests.findings.planted import DIM, N, check, fired, healthy, judgements, listed, names, silent
+from tests.findings.planted import DIM, N, check, fired, healthy, judgements, listed, names, sentences, silent
 
 RNG = np.random.default_rng
 M = 150
@@ -72,9 +77,9 @@ def test_at_chance_no_similarity_is_left_alone() -> None:
     X = healthy() * np.exp(RNG(2).normal(0, 0.2, size=(N, 1))).astype(np.float32)
     found = check("RET002", store(X), judgements=LABELS, query_vectors=asked(X)[::-1].copy())
     text = to_text(found)
-    assert "cosine ranks at chance: compare similarities when that is mended." in text
+    assert "cosine ranks at chance: mend that first, then compare similarities." in text
     assert "Leave the ranking alone" not in text
-    assert "(random)" in text
+    assert "(chance)" in text
 
 
 def turned(part: float) -> Float32:
@@ -110,3 +115,69 @@ def test_ret003_leaves_to_ret002_what_is_wrong_with_all() -> None:
     few = judgements([{"d0": 1}] * 40)
     found = check("RET003", store(X), judgements=few, query_vectors=asked(X)[:40])
     assert found.skipped == {"RET003": "fewer than 10 labelled queries or relevant documents"}
+
+
+TEXTS = sentences(N)
+
+
+def with_words(share: float) -> Judgements:
+    """Return questions of which a share quotes three words of their document."""
+    quoting = round(share * M)
+    texts = [" ".join(TEXTS[4 * i].split()[:3]) if i < quoting else "nothing in common" for i in range(M)]
+    return replace(LABELS, texts=tuple(texts))
+
+
+def texts_store(X: Float32) -> ArrayStore:
+    return ArrayStore(X, ids=names(len(X)), texts=TEXTS, metric="cosine")
+
+
+def blurred(noise: float) -> Float32:
+    return unit(unit(healthy()[: 4 * M : 4]) + np.float32(noise) * isotropic(RNG(3), M, DIM))
+
+
+def test_ret004_words_rank_better_than_the_vectors() -> None:
+    X, Q, labels = healthy(), blurred(2.0), with_words(1.0)
+    finding = fired("RET004", texts_store(X), judgements=labels, query_vectors=Q)
+    assert finding.severity is Severity.ERROR
+    delta, words, base = finding.evidence.values()
+    relevant = [{4 * i: 1} for i in range(M)]
+    run = lexical_run(enumerate(TEXTS), labels.texts, 100)
+    by_words = per_query(run.positions, relevant, ["nDCG@10"])["nDCG@10"].mean()
+    ranked = np.argsort(-unit(Q) @ unit(X).T, axis=1)[:, :10].astype(np.int64)
+    by_vectors = per_query(ranked, relevant, ["nDCG@10"])["nDCG@10"].mean()
+    assert words.value == pytest.approx(by_words)
+    assert base.value == pytest.approx(by_vectors)
+    assert delta.value == pytest.approx(by_words - by_vectors)
+    assert (delta.low or 0.0) > 0.05
+    assert "made for the language" in finding.remedy.text
+    # Vectors that do as well, and questions in other words.
+    silent("RET004", texts_store(X), judgements=labels, query_vectors=blurred(0.3))
+    silent("RET004", texts_store(X), judgements=with_words(0.0), query_vectors=Q)
+
+
+def test_ret004_a_little_is_for_information() -> None:
+    finding = fired("RET004", texts_store(healthy()), judgements=with_words(1.0), query_vectors=blurred(1.1))
+    assert finding.severity is Severity.INFO
+    delta = finding.evidence["nDCG@10.bm25_delta"]
+    assert 0 < (delta.low or 0.0) < 0.05
+    assert finding.remedy.text == "Leave it alone, or try hybrid search."
+    found = check("RET004", texts_store(healthy()), judgements=with_words(1.0), query_vectors=blurred(1.1))
+    assert "which may be all there is to it" in " ".join(to_text(found).split())
+
+
+def test_ret004_needs_texts_and_questions_of_people() -> None:
+    X, Q, labels = healthy(), blurred(2.0), with_words(1.0)
+
+    def skipped(store_: ArrayStore, **options: object) -> str:
+        return check("RET004", store_, **options).skipped["RET004"]
+
+    assert skipped(texts_store(X), query_vectors=Q) == "no judgements were given"
+    assert skipped(store(X), judgements=labels, query_vectors=Q) == "the store keeps no texts"
+    made = replace(labels, pseudo="title")
+    why = "the queries were made of the stored texts"
+    assert skipped(texts_store(X), judgements=made, query_vectors=Q) == why
+    why = "labelled retrieval is at chance altogether (RET002)"
+    assert skipped(texts_store(X), judgements=labels, query_vectors=Q[::-1].copy()) == why
+    few = replace(labels, query_ids=labels.query_ids[:9], texts=labels.texts[:9], relevant=labels.relevant[:9])
+    why = "fewer than 10 independent labelled queries"
+    assert skipped(texts_store(X), judgements=few, query_vectors=Q[:9]) == why

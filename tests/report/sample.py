@@ -7,6 +7,7 @@ import unicodedata
 from ragdiag.findings.finding import DocumentNote, Finding, Remedy
 from ragdiag.report.model import Report, RunInfo, Sampling
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.losses import Cause, CauseLoss, Listed, Losses, Offender
 from ragdiag.types import Measure, Metric, Severity, StoreInfo
 
 SKEW = Measure(4.3123, 3.901, 4.802, 0.316, 2000)
@@ -65,6 +66,45 @@ def paired(mean: float, delta: float, p: float | None, null: float | None = 0.00
     )
 
 
+def _cause(cause: Cause, pairs: int = 0, loss: float = 0.0, expected: float | None = None, **via: int) -> CauseLoss:
+    return CauseLoss(cause, pairs, loss, expected, via)
+
+
+LOSSES = Losses(
+    metric="nDCG@10",
+    k=10,
+    queries=150,
+    pairs=180,
+    missing=41,
+    attainable=1.0,
+    score=0.612,
+    total=0.388,
+    low_ranked=0.1,
+    causes=(
+        _cause(Cause.ABSENT, 1, 0.008),
+        _cause(Cause.FULL),
+        _cause(Cause.APPROXIMATE),
+        _cause(Cause.HUBS, 20, 0.15, 1.24),
+        _cause(Cause.DUPLICATES),
+        _cause(Cause.SIMILARITY, 15, 0.11, cosine=12, dot=3),
+        _cause(Cause.LEXICAL),
+        _cause(Cause.HARD, 5, 0.02),
+    ),
+    untested=(Cause.APPROXIMATE, Cause.LEXICAL),
+    hubs=tuple(Listed(f"faq-{i:03d}", 90 - i) for i in range(5)),
+    offenders={
+        **dict.fromkeys(Cause, ()),
+        Cause.ABSENT: (Offender("q-9", "where is it?", "gone", None, 1.0, "", ()),),
+        Cause.HUBS: (
+            Offender(
+                "q-1", "how do I reset it?", "reset-01", 12, 1.0, "", (Listed("faq-000", 90), Listed("faq-001", 89))
+            ),
+        ),
+        Cause.SIMILARITY: (Offender("q-2", "", "size-07", 13, 0.5, "cosine", (Listed("size-01", 3),)),),
+    },
+    texts={"faq-000": "All rights reserved.", "reset-01": "Press the ring for ten seconds.", "size-07": "Three rooms."},
+)
+
 COMPARISON = Comparison(
     baseline="l2",
     metric="nDCG@10",
@@ -84,6 +124,7 @@ COMPARISON = Comparison(
     folds=5,
     seed=0,
     chosen=Measure(0.041, 0.02, 0.062, 0.0, 150),
+    losses=LOSSES,
     note="7 queries have no relevant document in the store and were left out.",
 )
 

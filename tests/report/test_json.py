@@ -12,6 +12,7 @@ import pytest
 from ragdiag.findings.finding import DocumentNote
 from ragdiag.report.json import schema, to_dict, to_json
 from ragdiag.report.model import Report
+from ragdiag.retrieval.losses import Cause
 from ragdiag.types import Measure
 from tests.report.sample import CLEAN, FULL, HUBS
 
@@ -114,6 +115,45 @@ def test_the_flat_fields_of_a_run_are_those_of_the_deciding_metric() -> None:
     assert comparison["runs"][0]["p"] is None
 
 
+def test_the_loss_is_told_cause_by_cause() -> None:
+    losses = to_dict(FULL)["comparison"]["losses"]
+    assert {key: losses[key] for key in list(losses)[:9]} == {
+        "metric": "nDCG@10",
+        "k": 10,
+        "queries": 150,
+        "pairs": 180,
+        "missing": 41,
+        "attainable": 1.0,
+        "score": 0.612,
+        "total": 0.388,
+        "low_ranked": 0.1,
+    }
+    assert [cause["cause"] for cause in losses["causes"]] == [cause.value for cause in Cause]
+    assert sum(cause["loss"] for cause in losses["causes"]) + losses["low_ranked"] == pytest.approx(losses["total"])
+    by_name = {cause["cause"]: cause for cause in losses["causes"]}
+    assert [name for name, cause in by_name.items() if not cause["tested"]] == [
+        "missed by the store's own search",
+        "found by BM25 only",
+    ]
+    assert by_name["found under another similarity"]["via"] == {"cosine": 12, "dot": 3}
+    assert by_name["outranked by hubs"]["expected"] == 1.24
+    assert by_name["outranked by hubs"]["offenders"] == [
+        {
+            "query": "q-1",
+            "asked": "how do I reset it?",
+            "document": {"id": "reset-01", "text": "Press the ring for ten seconds."},
+            "rank": 12,
+            "loss": 1.0,
+            "via": "",
+            "instead": [
+                {"id": "faq-000", "text": "All rights reserved.", "lists": 90},
+                {"id": "faq-001", "text": None, "lists": 89},
+            ],
+        }
+    ]
+    assert losses["hubs"][0] == {"id": "faq-000", "text": "All rights reserved.", "lists": 90}
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
 def test_what_is_not_finite_is_null_with_a_reason(value: float) -> None:
     report = replace(CLEAN, measures={"a.b": Measure(value, value, 1.0, value, 3)})
@@ -166,6 +206,8 @@ def test_only_run_differs_between_two_runs() -> None:
         (("measures", "a.b"), {"value": None, "low": None, "high": None, "null": None, "n": 1}),
         (("measures", "a.b"), {"value": 1, "low": 1, "high": 1, "null": 0, "n": 1, "undefined": "x"}),
         (("comparison", "p"), 0),
+        (("comparison", "losses", "why"), ""),
+        (("comparison", "losses", "hubs"), [{"id": "x", "lists": 1}]),
         (("schema",), "ragdiag.audit/2"),
     ],
 )

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ragdiag_ragas.installed import ragas as import_ragas
 
 import ragdiag
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.retrieval.retrieved import Retrieved
-from ragdiag_ragas.installed import ragas as import_ragas
 from tests.audit.handbook import HANDBOOK, QUERY_VECTORS, build
 
 os.environ["RAGAS_DO_NOT_TRACK"] = "true"

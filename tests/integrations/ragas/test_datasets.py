@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ragdiag_ragas import read_dataset, to_dataset
 
 from ragdiag.errors import JudgementsError
 from ragdiag.retrieval.anchoring import anchor
@@ -13,7 +14,6 @@ from ragdiag.retrieval.comparison import Comparison
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag.stores import ArrayStore, open_store
-from ragdiag_ragas import read_dataset, to_dataset
 from tests.audit.handbook import HANDBOOK, corpus
 
 LABELS = Judgements("here", ("q1", "q2"), ("how?", "why?"), ({"a": 1, "gone": 2}, {"b": 1}))

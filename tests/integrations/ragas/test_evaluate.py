@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from ragdiag_ragas import evaluate, ragas_metric, to_dataset
 
 from ragdiag.errors import ConfigError, JudgementsError
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag.stores import ArrayStore
-from ragdiag_ragas import evaluate, ragas_metric, to_dataset
 
 
 def asked(number: int, ids: Sequence[str], relevant: Sequence[str] = ("a",), **more: Any) -> Retrieved:

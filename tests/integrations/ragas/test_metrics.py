@@ -4,10 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
-from ragdiag.errors import ConfigError, JudgementsError
-from ragdiag.retrieval.metrics import per_query
-from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag_ragas.metrics import (
     average_precision,
     duplicate_share,
@@ -18,6 +14,10 @@ from ragdiag_ragas.metrics import (
     recall,
     reciprocal_rank,
 )
+
+from ragdiag.errors import ConfigError, JudgementsError
+from ragdiag.retrieval.metrics import per_query
+from ragdiag.retrieval.retrieved import Retrieved
 
 RANKED = ["nDCG@10", "nDCG@3", "nDCG", "R@10", "R@1", "RR@10", "RR", "AP", "AP@5"]
 

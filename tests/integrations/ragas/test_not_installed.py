@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ragdiag_ragas import evaluate, ragas_metric, read_dataset, to_dataset
+from ragdiag_ragas.installed import QUIET, ragas
 
 from ragdiag.errors import MissingExtraError
 from ragdiag.retrieval.retrieved import Retrieved
-from ragdiag_ragas import evaluate, ragas_metric, read_dataset, to_dataset
-from ragdiag_ragas.installed import QUIET, ragas
 
 QUERY = Retrieved("q1", "how?", ("a",), relevant={"a": 1})
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from ragdiag.errors import ConfigError, JudgementsError
-from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag_ragas import Background, ragas_metric, to_dataset
 from ragdiag_ragas.metrics import NAMES, metric_named
 from ragdiag_ragas.styles import FIELDS
+
+from ragdiag.errors import ConfigError, JudgementsError
+from ragdiag.retrieval.retrieved import Retrieved
 
 NAMED = (*NAMES, "AP", "nDCG@3")
 
