@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ir_measures
 
 from ragdiag.errors import ConfigError, JudgementsError
+from ragdiag.retrieval.ragas_results import LESS_IS_BETTER
 from ragdiag.retrieval.retrieved import Retrieved
 
 _NAME = re.compile(r"([A-Za-z_]+)(?:@([1-9][0-9]{0,5}))?")
@@ -173,12 +174,10 @@ class Kind:
         Of a query and a cutoff.
     needs : str
         The field of `Retrieved` that must be known; "" when the ids and the grades are enough.
-    less_is_better : bool
     """
 
     score: Callable[[Retrieved, int | None], float]
     needs: str = ""
-    less_is_better: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -186,11 +185,9 @@ KINDS: Mapping[str, Kind] = {
     "R": Kind(lambda r, k: recall(r.ids, r.relevant, k)),
     "RR": Kind(lambda r, k: reciprocal_rank(r.ids, r.relevant, k)),
     "AP": Kind(lambda r, k: average_precision(r.ids, r.relevant, k)),
-    "hub_exposure": Kind(lambda r, k: hub_exposure(r.ids, r.hubs or (), k), "hubs", True),
-    "duplicates": Kind(lambda r, k: duplicate_share(r.ids, r.groups or {}, k), "groups", True),
-    "lexical_only_misses": Kind(
-        lambda r, k: lexical_only_misses(r.ids, r.relevant, r.lexical or (), k), "lexical", True
-    ),
+    "hub_exposure": Kind(lambda r, k: hub_exposure(r.ids, r.hubs or (), k), "hubs"),
+    "duplicates": Kind(lambda r, k: duplicate_share(r.ids, r.groups or {}, k), "groups"),
+    "lexical_only_misses": Kind(lambda r, k: lexical_only_misses(r.ids, r.relevant, r.lexical or (), k), "lexical"),
 }
 NAMES = tuple(f"{kind}@10" for kind in KINDS)
 
@@ -253,5 +250,4 @@ def less_is_better(name: str) -> bool:
     >>> less_is_better("hub_exposure@10"), less_is_better("nDCG@10")
     (True, False)
     """
-    kind = KINDS.get(name.split("@")[0])
-    return kind.less_is_better if kind else name.startswith("noise_sensitivity")
+    return name.startswith(LESS_IS_BETTER)
