@@ -56,6 +56,7 @@ bench: .venv/.dev
 	.venv/bin/python benchmarks/interval_honesty.py
 	.venv/bin/python benchmarks/recommender_safety.py
 	.venv/bin/python benchmarks/similarity_table.py
+	.venv/bin/python benchmarks/shared_search.py
 
 clean:
 	rm -rf .venv .venv-minimal build

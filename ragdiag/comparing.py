@@ -26,10 +26,11 @@ from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.lexical import LexicalSearch
-from ragdiag.retrieval.metrics import deepest
+from ragdiag.retrieval.metrics import DEPTH, deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids, unknown_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.retrieval.retrieved import retrieved
+from ragdiag.retrieval.shared import shared
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
@@ -111,9 +112,11 @@ def compare(
     pipelines = [parse(name) for name in similarities] if similarities is not None else None
     opened = open_store(store)
     info = opened.info
-    depth = deepest(metrics, info.count)
-    if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= depth:
-        raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {depth}")
+    longest = min(DEPTH, info.count)
+    if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= longest:
+        raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {longest}")
+    # Twice as deep as what is kept, for counterfactuals; metrics without a cutoff look at the longest lists anyway.
+    depth = max(deepest(metrics, info.count), min(2 * keep, longest))
     labels = judgements_for(judgements, opened)
     embedder = load_embedder(embeddings) if embeddings is not None else None
     queries = query_vectors_of(labels, query_vectors, embedder, info)
@@ -140,9 +143,9 @@ def compare(
         name, why = next(iter(refused.items()))
         raise SimilarityError(f"{name} cannot be compared", hint=why)
     # Deeper than the cutoff, so that it can be seen what would come in if something else went.
-    deeper = min(max(depth, 2 * cutoff(metrics[0])), info.count)
+    deeper = min(max(DEPTH, 2 * cutoff(metrics[0])), info.count)
     own = fixed(base, queries[judged], deeper, plan.seed % 2**64)
-    steps: list[Step] = [step for fit in (own, *fits.values()) for step in fit.steps]
+    steps = shared([step for fit in (own, *fits.values()) for step in fit.steps])
     engine.run(opened, steps, stage="searching", progress=progress)
     exact, by_words = own.run(), words.result(progress) if use_words else None
     runs = [exact.top(depth), *(fits[name].run() for name in wanted if name in fits)]

@@ -79,3 +79,7 @@ class ArtefactError(RagdiagError, ValueError):
 
 class NothingProvenError(RagdiagError, LookupError):
     """No remedy was proven better, so that there is nothing to apply."""
+
+
+class RecordError(RagdiagError, ValueError):
+    """A record of live retrievals that cannot be read or used, or something whose retrievals cannot be recorded."""

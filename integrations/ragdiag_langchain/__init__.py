@@ -6,7 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragdiag_langchain.diagnosing import diagnose, record_of
     from ragdiag_langchain.door import embed_again
+    from ragdiag_langchain.recorder import RetrievalRecorder
+    from ragdiag_langchain.records import RetrievalRecord
     from ragdiag_langchain.remedied_embeddings import RemediedEmbeddings
     from ragdiag_langchain.remedied_store import RemediedVectorStore
 
@@ -14,10 +17,22 @@ if TYPE_CHECKING:
 _HOMES = {
     "RemediedEmbeddings": "remedied_embeddings",
     "RemediedVectorStore": "remedied_store",
+    "RetrievalRecord": "records",
+    "RetrievalRecorder": "recorder",
+    "diagnose": "diagnosing",
     "embed_again": "door",
+    "record_of": "diagnosing",
 }
 
-__all__ = ["RemediedEmbeddings", "RemediedVectorStore", "embed_again"]
+__all__ = [
+    "RemediedEmbeddings",
+    "RemediedVectorStore",
+    "RetrievalRecord",
+    "RetrievalRecorder",
+    "diagnose",
+    "embed_again",
+    "record_of",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from ragdiag.findings.words import at_least, number, percent
 from ragdiag.geometry.hubness import FEWEST, TOO_FEW
 from ragdiag.geometry.matched import CAPTURED, SKEWED, TIMES, UNSEEN
 from ragdiag.statistics.neighbors import occurrences
-from ragdiag.types import IntArray, Severity
+from ragdiag.types import IntArray, Measure, Severity
 
 HALF = 0.5  # of all lists: too many, whatever makes it
 UNREACHED = 0.25
@@ -45,8 +45,14 @@ def _is_hub(evidence: Evidence, side: str) -> bool:
     if not at_least(largest, max(CAPTURED, TIMES * _even_share(evidence))):
         return False
     # The drawn stores were asked as many queries, so that their largest share errs as this one does.
-    matched = evidence.portrait.matched_hubs[side].largest
+    matched = _matched(evidence, side, "largest")
     return at_least(largest, HALF) or (largest.value or 0.0) >= (matched.high or 0.0)
+
+
+def _matched(evidence: Evidence, side: str, name: str) -> Measure:
+    """Return what matched stores have; missing where only lists are known, and no store to match."""
+    drawn = evidence.portrait.matched_hubs.get(side)
+    return Measure.missing("no vectors are known") if drawn is None else getattr(drawn, name)
 
 
 def _hubs(evidence: Evidence) -> Iterator[Finding]:
@@ -75,7 +81,7 @@ def _hubs(evidence: Evidence) -> Iterator[Finding]:
             if len(hubs) > 1
             else f"{held} in {counts[order[0]]:,} of {m:,} top {k} lists of the {plural}, where an even share is"
             f" {number(m * even)}.",
-            {**evidence.pick(*names), f"{name}.matched": evidence.portrait.matched_hubs[side].largest},
+            {**evidence.pick(*names), f"{name}.matched": _matched(evidence, side, "largest")},
             cost,
             Remedy(
                 "Read the texts listed. Delete page furniture and empty chunks; when they are real content, the"
@@ -121,7 +127,7 @@ def _skew(evidence: Evidence) -> Iterator[Finding]:
         skewness = evidence.portrait.measures[f"hubness.{side}.skewness"]
         if skewness.value is None or not at_least(skewness, max(SKEWED, 3 * (skewness.null or 0.0))):
             continue
-        matched = evidence.portrait.matched_hubs[side].skewness
+        matched = _matched(evidence, side, "skewness")
         if not at_least(skewness, matched.high or 0.0):
             continue
         top = evidence.portrait.measures[f"hubness.{side}.top_1_percent"]
@@ -132,8 +138,9 @@ def _skew(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING,
             SKEW_RULE.title,
             f"The skewness of how often a document is listed by {plural} is {number(skewness.value)}"
-            f" ({number(skewness.null)} by chance, {number(matched.value)} in a normal store with this mean and"
-            f" spectrum); the top 1 % of documents hold {percent(top.value)} of the places.",
+            f" ({number(skewness.null)} by chance"
+            + (f", {number(matched.value)} in a normal store with this mean and spectrum" if matched.value else "")
+            + f"); the top 1 % of documents hold {percent(top.value)} of the places.",
             {
                 **evidence.pick(f"hubness.{side}.skewness", f"hubness.{side}.top_1_percent"),
                 f"hubness.{side}.skewness.matched": matched,
@@ -168,7 +175,7 @@ def _orphans(evidence: Evidence) -> Iterator[Finding]:
     expected = share.null or 0.0
     if not at_least(share, expected + UNSEEN):
         return
-    matched = evidence.portrait.matched_hubs["document"].orphans
+    matched = _matched(evidence, "document", "orphans")
     beyond = at_least(share, expected + max(UNREACHED, matched.high or 0.0))
     excess = (share.value or 0.0) - expected
     yield Finding(

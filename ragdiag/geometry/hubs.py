@@ -12,18 +12,18 @@ from ragdiag.geometry.matched import MatchedHubs, matched_hubs, notable
 from ragdiag.geometry.normal_store import NormalStore
 from ragdiag.geometry.populations import LARGEST_SAMPLE, Populations
 from ragdiag.geometry.spectrum import Spectrum
+from ragdiag.statistics.census import Census
 from ragdiag.statistics.observed import Observed
 from ragdiag.types import Float32, IntArray, Measure
 from ragdiag.vectors import unit
 
 
-def measures(side: str, positions: IntArray, seen: Observed, rng: np.random.Generator) -> dict[str, Measure]:
-    """Return the hubness of the top lists `positions`, keyed ``hubness.{side}.{name}``."""
-    census = seen.documents.census
+def measures(side: str, positions: IntArray, census: Census, k: int, rng: np.random.Generator) -> dict[str, Measure]:
+    """Return the hubness of the top k lists `positions`, keyed ``hubness.{side}.{name}``."""
     # A vector that no search can return is no orphan: count among the usable ones.
     rank = np.append(np.cumsum(census.usable) - 1, -1)
     population = int(census.live.sum()) if side == "document" else None
-    found = rank[positions[:, : seen.k]]
+    found = rank[positions[:, :k]]
     occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
     measured = {
         "skewness": hubness.skewness(occ),
@@ -64,7 +64,10 @@ def matched(
     usable, k = int(seen.documents.census.usable.sum()), seen.k
     asked: dict[str, tuple[int, Float32 | None]] = {"document": (len(seen.documents.queries), None)}
     if seen.queries is not None:
-        asked["query"] = (len(seen.queries.vectors), unit(seen.queries.vectors))
+        vectors = seen.queries.vectors
+        lists = len(seen.queries.neighbors.positions)
+        # Lists that were recorded without vectors: documents serve as queries instead.
+        asked["query"] = (len(vectors), unit(vectors)) if len(vectors) else (lists, None)
     # Each side has a stream of its own: that of the documents does not hang on whether queries were given.
     of_store, *of_sides = rng.spawn(1 + len(asked))
     wanted = [side for side in asked if notable(measured, side, k / usable)]

@@ -68,7 +68,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "population.minor_share": split.minor_share if split else few,
         "population.kinship": split.kinship if split else few,
     }
-    measures |= hubs.measures("document", docs.neighbors.positions, seen, rng)
+    measures |= hubs.measures("document", docs.neighbors.positions, docs.census, seen.k, rng)
     measures |= _lengths(seen)
     rho = measures["anisotropy.mean_cosine"].value or 0.0
     measures |= _repeats(docs, rho) | {"texts.boilerplate": furniture}
@@ -187,7 +187,7 @@ def _query_measures(seen: Observed, rng: np.random.Generator) -> dict[str, Measu
         labelled = ("alignment.positives", "norms.relevance_correlation")
         absent = [*names, *(f"hubness.query.{name}" for name in occurring), *labelled]
         return {name: Measure.missing(NO_QUERIES) for name in absent}
-    measures = hubs.measures("query", queries.neighbors.positions, seen, rng)
+    measures = hubs.measures("query", queries.neighbors.positions, seen.documents.census, seen.k, rng)
     Q, X = unit(queries.vectors), unit(seen.documents.sample.vectors)
     moments = seen.documents.moments.unit
     measures |= {

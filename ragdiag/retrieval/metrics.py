@@ -14,7 +14,9 @@ DEPTH = 100  # documents per query in a labelled run
 
 
 def deepest(metrics: Sequence[str], n: int) -> int:
-    """Return how long lists have to be for these metrics, at least `DEPTH`, at most n documents.
+    """Return how long lists have to be for these metrics, at least ten documents, at most n.
+
+    The largest cutoff; `DEPTH` for a metric without one, such as AP.
 
     Raises
     ------
@@ -22,7 +24,7 @@ def deepest(metrics: Sequence[str], n: int) -> int:
         For a name that ir-measures does not know or cannot compute here, or a cutoff beyond the n documents of the
         store.
     """
-    depth = DEPTH
+    depth = 10
     for name in metrics:
         try:
             measure = ir_measures.parse_measure(name)
@@ -32,7 +34,7 @@ def deepest(metrics: Sequence[str], n: int) -> int:
             raise ConfigError(f"unknown metric {name!r}", hint="such as nDCG@10, R@100, AP, RR@10, P@5") from error
         if cutoff is not None and cutoff > n:
             raise ConfigError(f"{name} looks at {cutoff} documents of a store of {n}", hint="lower the cutoff")
-        depth = max(depth, cutoff or 0)
+        depth = max(depth, cutoff or DEPTH)
     return min(depth, n)
 
 
