@@ -23,10 +23,12 @@ from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.ragas_results import ragas_notes
 from ragdiag.retrieval.significance import FEWEST
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
 from ragdiag.stores import open_store
+from ragdiag.vectors import unit
 
 
 def audit(
@@ -35,6 +37,7 @@ def audit(
     judgements: str | os.PathLike[str] | Judgements | None = None,
     query_vectors: Any = None,
     embeddings: str | Embedder | None = None,
+    ragas: str | os.PathLike[str] | None = None,
     plan: Plan | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -52,6 +55,9 @@ def audit(
     embeddings : str or Embeddings, optional
         The model that fills the store, as ``provider:model``; embeds the queries, and a sample of the
         stored texts again to see whether it really is the model.
+    ragas : path, optional
+        A finished result of Ragas: its means over all rows, and for the worst rows the cause in retrieval, are told
+        in `Report.notes`. See `ragdiag.retrieval.ragas_results`.
     plan : Plan, optional
     engine : Engine, optional
     progress : callable, optional
@@ -95,6 +101,16 @@ def audit(
         engine=engine or LocalEngine(),
         progress=progress,
     )
+    answers: tuple[str, ...] = ()
+    if ragas is not None:
+        answers = ragas_notes(
+            ragas,
+            opened,
+            seen.documents.census,
+            unit(seen.documents.sample.vectors),
+            engine=engine or LocalEngine(),
+            seed=plan.seed,
+        )
     drawn = portrait(seen, plan.rng("measures"))
     comparison = _compare(runs, words, seen, plan)
     evidence = Evidence(seen, drawn, comparison, opened.fetch)
@@ -115,7 +131,7 @@ def audit(
             seed=plan.seed,
         ),
         run=run_info(started, time.perf_counter() - clock),
-        notes=_notes(seen, labels),
+        notes=(*_notes(seen, labels), *answers),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ragdiag.engine import Engine, LocalEngine, Progress, Step
-from ragdiag.errors import JudgementsError, SimilarityError, StoreError
+from ragdiag.errors import ConfigError, JudgementsError, SimilarityError, StoreError
 from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.numbers import counted
 from ragdiag.plan import Plan
@@ -29,6 +29,7 @@ from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import DEPTH, deepest
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids, unknown_ids
 from ragdiag.retrieval.query_vectors import query_vectors_of
+from ragdiag.retrieval.retrieved import retrieved
 from ragdiag.retrieval.shared import shared
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import Census, CensusStep
@@ -52,6 +53,7 @@ def compare(
     embeddings: str | Embedder | None = None,
     lexical: bool = True,
     frontier: bool = False,
+    keep: int = 0,
     plan: Plan | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -79,6 +81,9 @@ def compare(
         Whether BM25 on the stored texts stands beside the vectors.
     frontier : bool
         Whether truncated and quantised vectors are scored too.
+    keep : int
+        So many documents of each list are kept in `Comparison.retrieved`, with their texts and what is known of the
+        reasons; 0: none.
     plan : Plan, optional
         Of it: `sample_documents` (similarities are fitted on that many), `seed`, `min_effect`.
     engine : Engine, optional
@@ -108,7 +113,11 @@ def compare(
     pipelines = [parse(name) for name in named] if named is not None else None
     opened = open_store(store)
     info = opened.info
-    depth = deepest(metrics, info.count)
+    longest = min(DEPTH, info.count)
+    if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= longest:
+        raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {longest}")
+    # Twice as deep as what is kept, for counterfactuals; metrics without a cutoff look at the longest lists anyway.
+    depth = max(deepest(metrics, info.count), min(2 * keep, longest))
     labels = judgements_for(judgements, opened)
     embedder = load_embedder(embeddings) if embeddings is not None else None
     queries = query_vectors_of(labels, query_vectors, embedder, info)
@@ -164,7 +173,12 @@ def compare(
         mean_cosine=sampled_mean_cosine(directions),
         metric=metrics[0],
     )
-    return replace(comparison, losses=losses)
+    lists = {}
+    if keep:
+        lists = retrieved(
+            opened, learnt.census, directions, labels, judged, queries[judged], kept, runs, by_words, k=keep
+        )
+    return replace(comparison, losses=losses, retrieved=lists)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )
 @QUERY_VECTORS
 @EMBEDDINGS
+@click.option("--ragas", metavar="FILE", help="A Ragas result, JSON lines: says why its worst rows are so.")
 @click.option(
     "--format",
     "format_",
@@ -94,6 +95,7 @@ def audit(
     queries: str | None,
     query_vectors: str | None,
     embeddings: str | None,
+    ragas: str | None,
     format_: str,
     output: Path | None,
     select: tuple[str, ...],
@@ -124,7 +126,7 @@ def audit(
         output = None
     if output is not None:
         check_writable(output)
-        refuse_inputs(output, (store, queries, query_vectors))
+        refuse_inputs(output, (store, queries, query_vectors, ragas))
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress
@@ -149,6 +151,7 @@ def audit(
             judgements=queries,
             query_vectors=query_vectors,
             embeddings=embeddings,
+            ragas=ragas,
             plan=plan,
             progress=progress,
         )

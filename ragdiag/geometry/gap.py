@@ -90,3 +90,36 @@ def _auc(positive: Float64, negative: Float64) -> float:
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     p, n = len(positive), len(negative)
     return (float(ranks[:p].sum()) - p * (p + 1) / 2) / (p * n)
+
+
+def query_gaps(queries: Float32, documents: Float32) -> Float64:
+    """Return how far each query lies from where the documents lie, −2 … 2; 0 where the median document does.
+
+    The median cosine of a document to the mean direction of the others, less the cosine of the query to the mean
+    direction of all. NaN for a query of length 0, and where the documents have no mean direction.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (m, d)
+        Unit vectors, or 0.
+    documents : ndarray of float32, shape (s, d)
+        Unit vectors, at least two.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+
+    Examples
+    --------
+    >>> X = np.float32([[1, 0], [1, 0], [1, 0]])
+    >>> query_gaps(np.float32([[1, 0], [0, 1]]), X).tolist()
+    [0.0, 1.0]
+    """
+    X, Q = documents.astype(np.float64), queries.astype(np.float64)
+    total = X.sum(axis=0)
+    rest = total - X
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = float(np.median(np.einsum("ij,ij->i", X, rest) / np.linalg.norm(rest, axis=1)))
+        gaps: Float64 = usual - Q @ total / np.linalg.norm(total)
+    gaps[~Q.any(axis=1)] = np.nan
+    return gaps

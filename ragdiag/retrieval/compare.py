@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -117,41 +118,75 @@ class _Scorer:
         for run in runs:
             if run.similarity not in self.values:
                 self.values[run.similarity] = per_query(run.positions, self._relevant, self._metrics)
-        rng = _rng(self._seed, stream)
-        deltas = {
-            metric: [self.values[run.similarity][metric] - self.values[runs[0].similarity][metric] for run in runs]
-            for metric in self._metrics
-        }
-        adjusted = {
-            metric: [None, *holm([randomisation_test(delta, rng, clusters=self._clusters) for delta in rows[1:]])]
-            for metric, rows in deltas.items()
-        }
+        scored = paired_scores(
+            {run.similarity: self.values[run.similarity] for run in runs},
+            self._clusters,
+            _rng(self._seed, stream),
+            chance=self._chance,
+        )
         return tuple(
-            SimilarityScores(
-                run.similarity,
-                {
-                    metric: PairedScore(
-                        mean=bootstrap_mean(
-                            self.values[run.similarity][metric],
-                            rng,
-                            null=self._chance.get(metric),
-                            clusters=self._clusters,
-                        ),
-                        delta=bootstrap_mean(deltas[metric][i], rng, null=0.0, clusters=self._clusters)
-                        if i
-                        else Measure.counted(0.0, n=len(self._relevant), null=0.0),
-                        p=adjusted[metric][i],
-                    )
-                    for metric in self._metrics
-                },
-                overlap=self._overlap(run) if i else None,
-            )
-            for i, run in enumerate(runs)
+            replace(scores, overlap=self._overlap(run) if i else None)
+            for i, (run, scores) in enumerate(zip(runs, scored, strict=True))
         )
 
     def _overlap(self, run: Neighbors) -> Measure:
         shared = overlap(self._baseline.positions[:, :LISTED], run.positions[:, :LISTED])
         return mean_interval(shared, null=None)
+
+
+def paired_scores(
+    values: Mapping[str, Mapping[str, Float64]],
+    clusters: IntArray,
+    rng: np.random.Generator,
+    *,
+    chance: Mapping[str, float] | None = None,
+) -> tuple[SimilarityScores, ...]:
+    """Give scores per query their intervals, their differences to the first similarity, and p-values.
+
+    Parameters
+    ----------
+    values : mapping of str to mapping of str to ndarray, shape (m,)
+        By similarity, the baseline first; then by metric.
+    clusters : ndarray of int64, shape (m,)
+        See `query_clusters`.
+    rng : numpy.random.Generator
+    chance : mapping of str to float, optional
+        The null of the means, by metric.
+
+    Returns
+    -------
+    tuple of SimilarityScores
+        In the order of `values`; p is Holm-corrected over all but the first, metric by metric.
+
+    Examples
+    --------
+    >>> a, b = {"R@1": np.zeros(40)}, {"R@1": np.ones(40)}
+    >>> _, better = paired_scores({"a": a, "b": b}, np.arange(40), np.random.default_rng(0))
+    >>> better.scores["R@1"].delta.low, better.scores["R@1"].p
+    (1.0, 0.0001)
+    """
+    base = next(iter(values.values()))
+    deltas = {metric: [scores[metric] - base[metric] for scores in values.values()] for metric in base}
+    adjusted = {
+        metric: [None, *holm([randomisation_test(delta, rng, clusters=clusters) for delta in rows[1:]])]
+        for metric, rows in deltas.items()
+    }
+    return tuple(
+        SimilarityScores(
+            name,
+            {
+                metric: PairedScore(
+                    mean=bootstrap_mean(scores[metric], rng, null=(chance or {}).get(metric), clusters=clusters),
+                    delta=bootstrap_mean(deltas[metric][i], rng, null=0.0, clusters=clusters)
+                    if i
+                    else Measure.counted(0.0, n=len(clusters), null=0.0),
+                    p=adjusted[metric][i],
+                )
+                for metric in base
+            },
+        )
+        for i, (name, scores) in enumerate(values.items())
+    )
 
 
 def chosen_apart(scores: Sequence[Float64], folds: IntArray, min_effect: float) -> Float64:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ragdiag.errors import ConfigError, MissingExtraError
 from ragdiag.retrieval.losses import Losses
+from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag.types import Float64, Measure
 
 EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
@@ -103,6 +104,8 @@ class Comparison:
     query_ids : tuple of str
     per_query_scores : mapping of str to mapping of str to ndarray, shape (m,)
         By similarity, then by metric.
+    retrieved : mapping of str to tuple of Retrieved
+        By similarity: the lists, query by query; empty unless `compare` was told to keep them.
     """
 
     baseline: str
@@ -123,6 +126,7 @@ class Comparison:
     note: str = ""
     query_ids: tuple[str, ...] = ()
     per_query_scores: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict, repr=False, compare=False)
+    retrieved: Mapping[str, tuple[Retrieved, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def table(self) -> tuple[dict[str, Any], ...]:

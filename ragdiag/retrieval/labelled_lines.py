@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def read_lines(file: Path) -> Judgements:
     JudgementsError
         With the line that cannot be read.
     """
-    return _read(file, _own)
+    return _read(_numbered(file), str(file), _own)
 
 
 def read_ragas(file: Path) -> Judgements:
@@ -41,14 +41,45 @@ def read_ragas(file: Path) -> Judgements:
     JudgementsError
         With the line that cannot be read.
     """
-    return _read(file, _ragas)
+    return _read(_numbered(file), str(file), _ragas)
 
 
-def _read(file: Path, labels: Callable[[Row, str], Labels]) -> Judgements:
+def ragas_judgements(rows: Iterable[Row], name: str, *, unlabelled: bool = False) -> Judgements:
+    """Take in the rows of a Ragas dataset that is no file, as `read_ragas` does.
+
+    Parameters
+    ----------
+    rows : iterable of mappings
+    name : str
+        Where they come from, for messages.
+    unlabelled : bool
+        Whether there may be no relevant document at all.
+
+    Raises
+    ------
+    JudgementsError
+        With the row that cannot be read, counted from 1.
+
+    Examples
+    --------
+    >>> rows = [{"user_input": "how?", "reference_context_ids": ["d1"]}]
+    >>> ragas_judgements(rows, "a dataset").relevant
+    ({'d1': 1},)
+    """
+    numbered = ((f"{name}, row {number}", row) for number, row in enumerate(rows, start=1))
+    return _read(numbered, name, _ragas, unlabelled=unlabelled)
+
+
+def _numbered(file: Path) -> Iterator[tuple[str, Row]]:
+    return ((f"{file}, line {number}", row) for number, row in jsonl(file))
+
+
+def _read(
+    rows: Iterable[tuple[str, Row]], name: str, labels: Callable[[Row, str], Labels], *, unlabelled: bool = False
+) -> Judgements:
     texts: dict[str, str] = {}
     relevant, contexts = [], []
-    for number, row in jsonl(file):
-        where = f"{file}, line {number}"
+    for where, row in rows:
         text, graded, unknown = labels(row, where)
         id_ = row.get("query_id")
         if id_ is None:
@@ -59,10 +90,10 @@ def _read(file: Path, labels: Callable[[Row, str], Labels]) -> Judgements:
         texts[str(id_)] = text
         relevant.append(graded)
         contexts.append(unknown)
-    if not any(relevant) and not any(contexts):
-        raise JudgementsError(f"{file} names no relevant document", hint="give each query those that answer it")
+    if not any(relevant) and not any(contexts) and not unlabelled:
+        raise JudgementsError(f"{name} names no relevant document", hint="give each query those that answer it")
     return Judgements(
-        str(file), tuple(texts), tuple(texts.values()), tuple(relevant), tuple(contexts) if any(contexts) else ()
+        name, tuple(texts), tuple(texts.values()), tuple(relevant), tuple(contexts) if any(contexts) else ()
     )
 
 

@@ -1,0 +1,208 @@
+"""Between our judgements and lists, and Ragas' datasets and testsets."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ragdiag.errors import JudgementsError
+from ragdiag.retrieval.judgements import Judgements, jsonl
+from ragdiag.retrieval.labelled_lines import ragas_judgements
+from ragdiag.retrieval.layouts import judgements_for, read_judgements
+from ragdiag.retrieval.ragas_rows import ragas_rows
+from ragdiag.retrieval.retrieved import Retrieved
+from ragdiag.stores import VectorStore, open_store
+from ragdiag_ragas.installed import ragas
+
+Run = Mapping[str, Sequence[str] | Mapping[str, float]]
+
+
+def to_dataset(
+    run_or_records: Run | Sequence[Retrieved],
+    judgements: str | os.PathLike[str] | Judgements | None = None,
+    *,
+    store: Any = None,
+) -> Any:
+    """Return a Ragas ``EvaluationDataset`` with ids and contexts, of what was retrieved and of what was wanted.
+
+    Its ``to_list``, ``to_jsonl`` and ``to_pandas`` give ``query_id`` too, which no sample of Ragas has; its
+    ``query_ids`` are in the order of the samples.
+
+    Parameters
+    ----------
+    run_or_records : mapping or sequence of Retrieved
+        By query id the document ids, best first, or document id to score, more is better; or the lists of one
+        similarity, such as ``comparison.retrieved["cosine"]``. A judged query that a run leaves out retrieved
+        nothing, and counts.
+    judgements : path or Judgements, optional
+        A run needs them.
+    store : str, path or object, optional
+        Gives the contexts of a run; see `ragdiag.open_store`.
+
+    Returns
+    -------
+    ragas.EvaluationDataset
+
+    Raises
+    ------
+    MissingExtraError
+        Without Ragas.
+    JudgementsError
+        When a query id comes twice, a run comes without judgements, or they have no query in common.
+    """
+    opened = open_store(store) if store is not None else None
+    return dataset_of(records_of(run_or_records, judgements, store=opened))
+
+
+def read_dataset(dataset: Any, store: Any = None) -> Judgements:
+    """Read a Ragas dataset or testset as judgements.
+
+    ``reference_context_ids`` are taken as they are. ``reference_contexts`` are found among the texts of the store by
+    exact, normalised, then fuzzy text; how many were found, and in which way, is in ``Judgements.anchored``.
+
+    Parameters
+    ----------
+    dataset : EvaluationDataset, Testset, path or sequence of mappings
+        Live, or a file of JSON lines as ``to_jsonl`` writes it.
+    store : str, path or object, optional
+        See `ragdiag.open_store`. Without it contexts stay texts; `ragdiag.compare` and `audit` find them then.
+
+    Raises
+    ------
+    JudgementsError
+        With the row that cannot be read; when no row names a relevant document; when no context is in the store.
+    """
+    path = isinstance(dataset, str | os.PathLike)
+    labels = read_judgements(dataset) if path else ragas_judgements(rows_of(dataset), type(dataset).__name__)
+    return judgements_for(labels, open_store(store)) if store is not None else labels
+
+
+def records_of(
+    given: Any, judgements: str | os.PathLike[str] | Judgements | None = None, *, store: VectorStore | None = None
+) -> tuple[Retrieved, ...]:
+    """Return the queries of a run, of lists, of a Ragas dataset or of a file of its rows; each id once.
+
+    Parameters as for `to_dataset` and `read_dataset`.
+    """
+    labels = None
+    if judgements is not None:
+        labels = judgements_for(judgements, store) if store is not None else _read(judgements)
+    if isinstance(given, Mapping):
+        return _of_run(given, labels, store)
+    if isinstance(given, Sequence) and not isinstance(given, str) and all(isinstance(q, Retrieved) for q in given):
+        queries: tuple[Retrieved, ...] = tuple(given)
+    else:
+        name = str(given) if isinstance(given, str | os.PathLike) else type(given).__name__
+        queries = ragas_rows(rows_of(given), name, store)
+    if not queries:
+        raise JudgementsError("there is no query", hint="give the lists of at least one")
+    repeated = [id_ for id_, times in Counter(q.query_id for q in queries).items() if times > 1]
+    if repeated:
+        raise JudgementsError(f"query {repeated[0]} is there twice", hint="give every query its own id")
+    if labels is not None:
+        graded = dict(zip(labels.query_ids, labels.relevant, strict=True))
+        queries = tuple(replace(q, relevant=graded.get(q.query_id, {})) for q in queries)
+    return queries
+
+
+def rows_of(dataset: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of a Ragas dataset, of a file of them, or of a sequence of mappings."""
+    if isinstance(dataset, str | os.PathLike):
+        return [row for _, row in jsonl(Path(dataset))]
+    if hasattr(dataset, "samples") and len(dataset.samples) == 0:  # Ragas asks the first sample of what type it is
+        return []
+    rows = dataset.to_list() if hasattr(dataset, "to_list") else dataset
+    if not isinstance(rows, Iterable):
+        raise JudgementsError(f"{type(dataset).__name__} is no dataset of Ragas", hint="give an EvaluationDataset")
+    found = [row.model_dump() if hasattr(row, "model_dump") else row for row in rows]
+    if not all(isinstance(row, Mapping) for row in found):
+        raise JudgementsError(f"{type(dataset).__name__} is no dataset of Ragas", hint="give an EvaluationDataset")
+    return found
+
+
+def dataset_of(queries: Sequence[Retrieved]) -> Any:
+    """Return the dataset of some queries; see `to_dataset`."""
+    sample = ragas("ragas.dataset_schema").SingleTurnSample
+    if not any(q.ids or q.contexts for q in queries):
+        raise JudgementsError("no query retrieved anything", hint="were the lists lost on the way?")
+    with_ids = any(q.ids for q in queries)
+    with_texts = any(q.contexts for q in queries)
+    samples = [
+        sample(
+            user_input=q.text,
+            retrieved_context_ids=list(q.ids) if with_ids else None,
+            reference_context_ids=[id_ for id_, grade in q.relevant.items() if grade > 0] if with_ids else None,
+            retrieved_contexts=list(q.contexts) if with_texts else None,
+            reference_contexts=list(q.relevant_contexts) if with_texts else None,
+            response=q.response or None,
+            reference=q.reference or None,
+        )
+        for q in queries
+    ]
+    return _dataset_class()(samples=samples, query_ids=[q.query_id for q in queries])
+
+
+@cache
+def _dataset_class() -> Any:
+    @dataclass(repr=False)
+    class QueryDataset(ragas("ragas.dataset_schema").EvaluationDataset):  # type: ignore[misc]
+        """Rows that know their query: a sample of Ragas has no place for its id."""
+
+        query_ids: list[str] = field(default_factory=list)
+
+        def to_list(self) -> list[dict[str, Any]]:
+            rows: list[dict[str, Any]] = super().to_list()
+            if len(self.query_ids) != len(rows):  # a part of a dataset
+                return rows
+            return [{"query_id": id_, **row} for id_, row in zip(self.query_ids, rows, strict=True)]
+
+    return QueryDataset
+
+
+def _read(judgements: str | os.PathLike[str] | Judgements) -> Judgements:
+    return judgements if isinstance(judgements, Judgements) else read_judgements(judgements)
+
+
+def _of_run(run: Run, labels: Judgements | None, store: VectorStore | None) -> tuple[Retrieved, ...]:
+    if labels is None:
+        raise JudgementsError("a run of ids comes without judgements", hint="give the judgements of its queries")
+    if not set(run) & set(labels.query_ids):
+        raise JudgementsError(
+            f"the run and {labels.name} have no query in common", hint="give the run by the query ids of the judgements"
+        )
+    lists = {query: tuple(_ranked(run.get(query, ()))) for query in labels.query_ids}
+    texts = _looked_up(store, {id_ for ids in lists.values() for id_ in ids} | labels.document_ids())
+    return tuple(
+        Retrieved(
+            query_id=query,
+            text=text,
+            ids=lists[query],
+            contexts=tuple(texts.get(id_, "") for id_ in lists[query] if texts),
+            relevant=relevant,
+            relevant_contexts=tuple(texts[id_] for id_ in relevant if id_ in texts),
+        )
+        for query, text, relevant in zip(labels.query_ids, labels.texts, labels.relevant, strict=True)
+    )
+
+
+def _ranked(documents: Sequence[str] | Mapping[str, float]) -> Iterator[str]:
+    if isinstance(documents, Mapping):
+        return iter(sorted(documents, key=lambda id_: -documents[id_]))
+    return iter(documents)
+
+
+def _looked_up(store: VectorStore | None, wanted: Collection[str]) -> dict[str, str]:
+    """Return the texts of those documents that are in the store; it may lack some that are judged."""
+    if store is None or not store.info.has_texts:
+        return {}
+    return {
+        id_: text
+        for batch in store.scan()
+        for id_, text in zip(batch.ids, batch.texts or (), strict=False)
+        if text is not None and id_ in wanted
+    }

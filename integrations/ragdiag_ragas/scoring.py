@@ -1,0 +1,163 @@
+"""Run metrics of Ragas, of any of its styles, query by query: no row is lost, none changes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import math
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ragdiag.errors import ConfigError
+from ragdiag.retrieval.retrieved import Retrieved
+from ragdiag_ragas.datasets import dataset_of
+from ragdiag_ragas.installed import ragas
+from ragdiag_ragas.metrics import less_is_better
+
+AT_ONCE = 16  # rows in flight, as in Ragas
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The score of one query, or why there is none; then `score` is the worst there is."""
+
+    score: float
+    failure: str = ""
+
+
+def ragas_name(metric: Any) -> str:
+    """Return the name under which Ragas reports a metric.
+
+    Raises
+    ------
+    ConfigError
+        For what is no metric, such as a class that was not called.
+    """
+    name = getattr(metric, "name", None)
+    if inspect.isclass(metric) or not isinstance(name, str) or not _scores(metric):
+        raise ConfigError(f"{metric!r} is no metric", hint="give a name, or a metric object such as Faithfulness()")
+    return name
+
+
+def ragas_scores(metric: Any, queries: Sequence[Retrieved], llm: Any = None) -> list[Outcome]:
+    """Return the outcome of each query, in order.
+
+    What raises, gives no finite number, or one outside the metric's own range, has failed. It counts 0; 1 where less
+    is better.
+
+    Parameters
+    ----------
+    metric : SingleTurnMetric, collections-style BaseMetric, or as by ``@numeric_metric``
+        Stays as it is.
+    queries : sequence of Retrieved
+    llm : LLM of Ragas or of LangChain, optional
+        For a metric that has none of its own.
+
+    Raises
+    ------
+    ConfigError
+        When the metric needs an LLM or embeddings and has none.
+    """
+    worst = 1.0 if less_is_better(ragas_name(metric)) else 0.0
+    ask = _asker(metric, llm)
+    samples = list(dataset_of(queries).samples)
+
+    async def one(sample: Any, gate: asyncio.Semaphore) -> Outcome:
+        async with gate:
+            try:
+                return _outcome(await ask(sample), metric, worst)
+            except Exception as error:  # whatever a metric or its model raises is a failure of this row
+                return Outcome(worst, f"{type(error).__name__}: {error}".rstrip(": "))
+
+    async def every() -> list[Outcome]:
+        gate = asyncio.Semaphore(AT_ONCE)
+        return list(await asyncio.gather(*(one(sample, gate) for sample in samples)))
+
+    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop running in this one
+        outcomes = thread.submit(asyncio.run, every()).result()
+    assert len(outcomes) == len(queries), "every query has an outcome"
+    return outcomes
+
+
+def _scores(metric: Any) -> bool:
+    return hasattr(metric, "single_turn_ascore") or hasattr(metric, "ascore")
+
+
+def _asker(metric: Any, llm: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Return what scores a sample."""
+    if hasattr(metric, "single_turn_ascore"):
+        ready = _ready(metric, llm)
+        timeout = ragas("ragas.run_config").RunConfig().timeout
+
+        async def legacy(sample: Any) -> Any:
+            return await ready.single_turn_ascore(sample, timeout=timeout)
+
+        return legacy
+    wanted = _fields(metric)
+    extra = {}
+    if hasattr(metric, "get_variables"):  # asks an LLM that it does not keep
+        if llm is None:
+            raise ConfigError(f"{metric.name} asks an LLM", hint="give one as llm=")
+        extra = {"llm": llm}
+
+    async def modern(sample: Any) -> Any:
+        fields = sample.model_dump(exclude_none=True)
+        return await metric.ascore(**{name: fields[name] for name in wanted if name in fields}, **extra)
+
+    return modern
+
+
+def _fields(metric: Any) -> list[str]:
+    if hasattr(metric, "get_variables"):
+        return list(metric.get_variables())
+    function = getattr(metric, "_func", None) or metric.ascore
+    return list(inspect.signature(function).parameters)
+
+
+def _ready(metric: Any, llm: Any) -> Any:
+    """Return a copy of a legacy metric with its LLM, so that the one given stays as it is."""
+    ready = copy.copy(metric)
+    config = ragas("ragas.run_config").RunConfig()
+    if hasattr(ready, "llm") and ready.llm is None:
+        if llm is None:
+            raise ConfigError(f"{metric.name} asks an LLM", hint="give one as llm=")
+        ready.llm = _wrapped(llm, config) if hasattr(llm, "agenerate_prompt") else llm
+    try:
+        ready.init(config)
+    except ValueError as error:
+        raise ConfigError(f"{metric.name} is not ready", hint=str(error)) from error
+    return ready
+
+
+def _wrapped(llm: Any, config: Any) -> Any:
+    """Return a model of LangChain as one of Ragas, as ``ragas.evaluate`` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it has no successor for models of LangChain
+        return ragas("ragas.llms.base").LangchainLLMWrapper(llm, run_config=config)
+
+
+def _outcome(found: Any, metric: Any, worst: float) -> Outcome:
+    value = getattr(found, "value", found)
+    if value is None:
+        return Outcome(worst, str(getattr(found, "reason", None) or "it gave no score"))
+    if isinstance(value, str) or not _is_number(value):
+        return Outcome(worst, f"it gave {str(value)[:40]!r}, which is no number")
+    score = float(value)
+    if not math.isfinite(score):
+        return Outcome(worst, f"it gave {score}")
+    span = getattr(metric, "allowed_values", None)
+    if isinstance(span, tuple) and not span[0] <= score <= span[1]:
+        return Outcome(worst, f"it gave {score}, outside {span[0]} … {span[1]}")
+    return Outcome(score)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
