@@ -133,6 +133,8 @@ def fix(
     if getattr(opened, "partial", False):
         raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
     target, beside = destination(to, info, overwrite, store, artefact)
+    if target.path is None:
+        raise ConfigError(f"{target.name} is no file or folder", hint="write to a file, and load that")
     refuse_inputs((target.path, beside), (store, judgements, query_vectors))
     labels = None if judgements is None else judgements_for(judgements, opened)
     if pipeline is None and labels is None:
@@ -153,8 +155,6 @@ def fix(
         )
         pipeline = pipeline or _proven(comparison)
     assert pipeline is not None
-    metric = metric_for(to, info)
-
     training, read, relevant = _learn(opened, labels, queries, plan, engine, progress)
     fitted = pipeline.fit(training)
     check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
@@ -162,6 +162,7 @@ def fix(
     engine.run(opened, [promised, lengths], stage="ranking the source", progress=progress)
     # Zero vectors score 0 among other scores when only queries are mapped.
     in_place = info.metric is Metric.DOT and fitted.folded() is not None and not read.zero
+    metric = Metric.DOT if in_place else metric_for(to, info)
     native = metric is Metric.DOT or (metric is Metric.L2 and isinstance(fitted.stages[-1], L2))
     length = None if in_place or native else lengths.common()
     source = describe(info, read.fingerprint)
@@ -187,8 +188,6 @@ def fix(
         done, *scores = verified(opened, {})
         done.write(beside, overwrite=overwrite)
         return Fixed(info, None, beside, fitted.name, metric, comparison, *scores)
-    if target.path is None:
-        raise ConfigError(f"{target.name} is no file or folder", hint="write to a file, and load that")
     with staging(target.path) as work, staging(beside) as desk:
         draft, maps = os.path.join(work, os.path.basename(os.path.realpath(target.path))), os.path.join(desk, "maps")
         new = write_store(
