@@ -2,7 +2,7 @@
 
 >>> import ragdiag
 >>> sorted(ragdiag.__all__)[:3]
-['Explanation', 'LocalEngine', 'Measure']
+['Artefact', 'Explanation', 'Fixed']
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ LOSSY = Rule(
         measured="""`store.count` = vectors rebuilt from codes (product or scalar quantisation, LSH) or from fewer
         dimensions. The index says what it keeps; how much is lost is not measured.""",
         fires="""the index type does not give back what was added, or the store gave no vectors and some of its
-        documents were embedded again (no threshold). Always for information.""",
+        documents were embedded again (read from the index, no threshold). Always for information.""",
         wrong="""eight or more bits for each coordinate lose little. It is silent about vectors that were quantised
         or cut before they were stored.""",
         do="""keep in mind that every measure is of the rebuilt vectors; audit the originals too, when they are kept.

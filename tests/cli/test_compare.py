@@ -93,7 +93,7 @@ def test_the_terminal_says_what_to_do_and_where_the_loss_comes_from(handbook: Pa
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     said = " ".join(" ".join(lines).split())
-    assert "Rank by cosine | query-centred: +0.100 [+0.069, +0.13" in said
+    assert "Rank by cosine | query-centred: choosing so gains +0.100 [+0.069, +0.13" in said
     assert "67 of 228 relevant documents are missing from the top 10" in said
     assert "18 under cosine | query-centred" in said
     assert '"Ask Larkfield How can we help' in said
