@@ -98,7 +98,7 @@ def test_the_terminal_says_what_to_do_and_where_the_loss_comes_from(handbook: Pa
     assert "18 under cosine | query-centred" in said
     assert '"Ask Larkfield How can we help' in said
     assert "Not tested: what the store's own index misses" in said
-    assert "ragdiag fix STORE --remedy best" in said
+    assert 'ragdiag fix STORE --remedy "cosine | query-centred" --to URI' in said
 
 
 def test_without_texts_and_with_another_metric(handbook: Path, capsys: Capture) -> None:
