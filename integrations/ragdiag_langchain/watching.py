@@ -100,7 +100,9 @@ class Watch:
 
     @_harmless
     def returned(self, found: Any) -> None:
-        """Note the documents that the application gets."""
+        """Note the documents that the application gets; an iterator is the application's to use up, not ours."""
+        if not isinstance(found, list | tuple):
+            return
         self._documents = [entry[0] if isinstance(entry, tuple) else entry for entry in found]
 
     @_harmless

@@ -158,6 +158,10 @@ def lexical_only_misses(
 
 
 def _ir(measure: str, ids: Sequence[str], relevant: Mapping[str, int], k: int | None) -> float:
+    if k is not None and (type(k) is not int or k < 1):  # the library behind it would end the process
+        raise ConfigError(f"{measure} has the cutoff {k}", hint="give a whole number, at least 1, or none")
+    if k is None and measure == "R":  # which has no form without a cutoff: all that was retrieved
+        k = max(len(ids), 1)
     parsed = ir_measures.parse_measure(measure if k is None else f"{measure}@{k}")
     run = {id_: float(-rank) for rank, id_ in enumerate(dict.fromkeys(ids))}
     found = list(ir_measures.iter_calc([parsed], {"q": dict(relevant)}, {"q": run})) if run and relevant else []

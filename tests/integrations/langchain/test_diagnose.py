@@ -24,7 +24,7 @@ from ragdiag_langchain.traffic import Retrieval
 
 from ragdiag import fix
 from ragdiag.errors import RecordError
-from tests.integrations.langchain.live import PLANTED, QUESTIONS, Counting, handbook, small
+from tests.integrations.langchain.live import DOCUMENTS, PLANTED, QUESTIONS, Counting, handbook, small
 
 
 def faiss(n: int = 12, dim: int = 6) -> tuple[Any, Counting]:
@@ -538,3 +538,15 @@ def test_a_remedied_store_is_recorded_from_outside(tmp_path: Path) -> None:
     first, second = record_of(recorded).retrievals()
     assert first.scores == tuple(score for _, score in expected)
     assert first.ids == second.ids
+
+
+def test_a_search_that_returns_an_iterator_keeps_its_documents() -> None:
+    class Lazy(InMemoryVectorStore):
+        def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> Any:
+            return iter(super().similarity_search(query, k, **kwargs))
+
+    store = Lazy(Counting())
+    store.add_documents(DOCUMENTS[:20])
+    plain = [document.id for document in store.similarity_search(QUESTIONS[0])]
+    assert [document.id for document in diagnose(store).similarity_search(QUESTIONS[0])] == plain
+    assert len(plain) == 4

@@ -81,3 +81,16 @@ def test_what_was_not_looked_for() -> None:
         metric_named("hub_exposure@10").score(Retrieved("q1", "?", ("a",)))
     with pytest.raises(JudgementsError, match="query q1 has contexts without ids, which R@5 needs"):
         metric_named("R@5").score(Retrieved("q1", "?", (), contexts=("some text",), relevant={"a": 1}))
+
+
+def test_recall_without_a_cutoff_looks_at_all_that_was_retrieved() -> None:
+    ids = [f"d{i}" for i in range(30)]
+    assert recall(ids, {"d25": 1, "d3": 1, "x": 1}, None) == pytest.approx(2 / 3)
+    assert recall([], {"d": 1}, None) == 0.0
+
+
+@pytest.mark.parametrize("k", [0, -1, True])
+def test_a_cutoff_that_is_none_is_one_line(k: int) -> None:
+    for metric in (ndcg, recall):
+        with pytest.raises(ConfigError, match="has the cutoff"):
+            metric(["a"], {"a": 1}, k)
