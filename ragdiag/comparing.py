@@ -31,6 +31,7 @@ from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.retrieval.retrieved import retrieved
 from ragdiag.retrieval.shared import shared
+from ragdiag.retrieval.significance import FEWEST
 from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
@@ -40,7 +41,6 @@ from ragdiag.types import Float32, IntArray, StoreInfo
 from ragdiag.vectors import unit
 
 ALIKE = 1e-6  # by which coordinates of unit vectors differ from rounding
-FEWEST_QUERIES = 10  # labelled ones: fewer prove nothing, whatever they say
 
 
 def compare(
@@ -130,9 +130,10 @@ def compare(
     learnt = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
     training, vary = learnt.training, lengths_vary(learnt.census.norms[learnt.census.live])
     kept = [learnt.relevant[i] for i in judged]
-    _refuse_few(labels, kept)
+    clusters = query_clusters(kept)
+    _refuse_few(labels, clusters)
     directions = unit(training.documents)
-    folds = query_folds(query_clusters(kept), FOLDS, np.random.default_rng([plan.seed, 0]))
+    folds = query_folds(clusters, FOLDS, np.random.default_rng([plan.seed, 0]))
 
     base = for_metric(info.metric)
     _refuse_alike(directions, info, by_length=vary and base.name != "cosine")
@@ -155,7 +156,7 @@ def compare(
         kept,
         seed=plan.seed,
         lexical=by_words,
-        smaller={n: (fits[n].run(), _bytes(p, training, info.dim)) for n, p in packed.items() if n in fits},
+        smaller={n: (fits[n].run(), fits[n].bytes_per_vector) for n in packed if n in fits},
         folds=folds,
         min_effect=plan.min_effect,
         metrics=metrics,
@@ -166,7 +167,7 @@ def compare(
     losses = decompose(
         opened,
         learnt.census,
-        _labelled(labels, judged, kept, learnt),
+        _labelled(labels, judged, kept, clusters, learnt),
         exact,
         candidates=preferred(comparison, runs),
         lexical=by_words,
@@ -189,11 +190,13 @@ class _Learnt:
     unknown: list[str]
 
 
-def _labelled(labels: Judgements, judged: IntArray, relevant: Sequence[Mapping[int, int]], learnt: _Learnt) -> Labelled:
+def _labelled(
+    labels: Judgements, judged: IntArray, relevant: Sequence[Mapping[int, int]], clusters: IntArray, learnt: _Learnt
+) -> Labelled:
     ids, unknown = learnt.census.ids, learnt.unknown
     return Labelled(
         relevant,
-        query_clusters(relevant),
+        clusters,
         [labels.query_ids[i] for i in judged],
         [labels.texts[i] for i in judged],
         lambda position: ids[position] if position >= 0 else unknown[-2 - position],
@@ -226,18 +229,17 @@ def _learn(
     return _Learnt(training, relevant, counted, unknown_ids(find.positions, labels))
 
 
-def _refuse_few(labels: Judgements, relevant: Sequence[Mapping[int, int]]) -> None:
-    if len(relevant) < FEWEST_QUERIES:
-        have = "one labelled query" if len(relevant) == 1 else f"{len(relevant)} labelled queries"
+def _refuse_few(labels: Judgements, clusters: IntArray) -> None:
+    m, groups = len(clusters), len(np.unique(clusters))
+    if m < FEWEST:
+        have = "one labelled query" if m == 1 else f"{m} labelled queries"
         raise JudgementsError(
-            f"{labels.name} has {have}", hint=f"label at least {FEWEST_QUERIES}, better 100: fewer prove nothing"
+            f"{labels.name} has {have}", hint=f"label at least {FEWEST}, better 100: fewer prove nothing"
         )
-    clusters = len(np.unique(query_clusters(relevant)))
-    if clusters < FEWEST_QUERIES:
+    if groups < FEWEST:
         raise JudgementsError(
-            f"the {len(relevant)} labelled queries of {labels.name} share relevant documents:"
-            f" {counted(clusters, 'group')}",
-            hint=f"label queries about at least {FEWEST_QUERIES} different documents",
+            f"the {m} labelled queries of {labels.name} share relevant documents: {counted(groups, 'group')}",
+            hint=f"label queries about at least {FEWEST} different documents",
         )
 
 
@@ -264,7 +266,3 @@ def _fitted(
         except SimilarityError as error:
             refused[name] = str(error)
     return fits, refused
-
-
-def _bytes(pipeline: Pipeline, training: Training, dim: int) -> float:
-    return pipeline.fit(training).bytes_per_vector(dim)

@@ -268,6 +268,8 @@ def _check_store(store: VectorStore, artefact: Artefact) -> None:
     """Refuse a store whose vectors are not those of the fix, as far as can be seen."""
     name, similarity = type(store).__name__, artefact.similarity.name
     metric = metric_of(store)
+    if getattr(store, "_normalize_L2", False):  # whatever its index says, lengths play no part
+        metric = Metric.COSINE
     needed = needed_metric(artefact)
     if needed is not None and metric not in (None, needed):
         spoken = "the dot product" if needed is Metric.DOT else needed.value

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import click
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Whole(click.IntRange):

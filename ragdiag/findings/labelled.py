@@ -10,7 +10,8 @@ from ragdiag.findings.rule import COUNTED, NotApplicable, Rule, page
 from ragdiag.findings.words import at_least, at_most, limit
 from ragdiag.geometry.intervals import wilson
 from ragdiag.numbers import counted, percent, spoken
-from ragdiag.retrieval.comparison import MIN_EFFECT, SIGNIFICANT
+from ragdiag.retrieval.comparison import MIN_EFFECT
+from ragdiag.retrieval.significance import SIGNIFICANT
 from ragdiag.types import Metric, Severity
 
 FAR = 0.3

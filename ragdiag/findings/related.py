@@ -14,12 +14,11 @@ from ragdiag.retrieval.comparison import (
     HIGH_NULL,
     LEXICAL_FAR,
     MIN_EFFECT,
-    SIGNIFICANT,
     STILL_POOR,
     Comparison,
 )
 from ragdiag.retrieval.lexical import K1, B
-from ragdiag.retrieval.significance import FEWEST
+from ragdiag.retrieval.significance import FEWEST, SIGNIFICANT
 from ragdiag.types import Severity
 
 MISPLACED = 0.05  # of the relevant documents, in the farther half

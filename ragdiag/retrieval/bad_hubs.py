@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from ragdiag.geometry.matched import TIMES
+from ragdiag.retrieval.significance import SIGNIFICANT
 from ragdiag.types import IntArray
-
-SIGNIFICANT = 0.05
-TIMES = 5  # what an even share of the wrong places would be; as the rule HUB001 has it
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from ragdiag.geometry.intervals import mean_interval
 from ragdiag.retrieval.chance import dealt_at_random
 from ragdiag.retrieval.clusters import query_clusters
-from ragdiag.retrieval.comparison import MIN_EFFECT, SIGNIFICANT, Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.comparison import MIN_EFFECT, Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.folds import FOLDS, query_folds
 from ragdiag.retrieval.metrics import per_query
-from ragdiag.retrieval.significance import RESAMPLES, bootstrap_mean, holm, randomisation_test
+from ragdiag.retrieval.significance import RESAMPLES, SIGNIFICANT, bootstrap_mean, holm, randomisation_test
 from ragdiag.statistics.neighbors import Neighbors, overlap
 from ragdiag.types import Float64, IntArray, Measure
 

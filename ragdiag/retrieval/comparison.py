@@ -10,11 +10,11 @@ from typing import Any
 from ragdiag.errors import ConfigError, MissingExtraError
 from ragdiag.retrieval.losses import Losses
 from ragdiag.retrieval.retrieved import Retrieved
+from ragdiag.retrieval.significance import SIGNIFICANT
 from ragdiag.types import Float64, Measure
 
 EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
 MIN_EFFECT = 0.01  # of the metric that decides: the smallest difference that counts, unless another is asked for
-SIGNIFICANT = 0.05  # p of a test, after correction
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
 STILL_POOR = 0.2
 LEXICAL_FAR = 0.05  # English questions written beside English passages: .015 on a model that fits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,14 @@ class CrossFit:
         To run over the store.
     run : callable
         Returns the `Neighbors` of all queries, after the steps have seen the store.
+    bytes_per_vector : float
+        What a store needs for one mapped document; 0 where nothing was fitted.
     """
 
     name: str
     steps: tuple[Step, ...]
     run: Callable[[], Neighbors]
+    bytes_per_vector: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def crossfit(
     """
     asked = queries[judged]
     if not pipeline.uses_queries:
-        return fixed(pipeline.fit(training), asked, k, training.seed)
+        fitted = pipeline.fit(training)
+        return replace(fixed(fitted, asked, k, training.seed), bytes_per_vector=fitted.bytes_per_vector)
     fits = []
     for fold in range(int(folds.max()) + 1):
         others = np.ones(len(queries), dtype=bool)
@@ -90,7 +94,8 @@ def crossfit(
         others &= queries.any(axis=1)
         fits.append(pipeline.fit(Training(training.documents, queries[others], training.seed)))
     if all(_same_documents(fits[0], fit) for fit in fits[1:]):
-        return fixed(_ByFold(pipeline.name, tuple(fits), folds), asked, k, training.seed)
+        together_fitted = fixed(_ByFold(pipeline.name, tuple(fits), folds), asked, k, training.seed)
+        return replace(together_fitted, bytes_per_vector=fits[0].bytes_per_vector)
     rows = [np.flatnonzero(folds == fold) for fold in range(len(fits))]
     parts = [NeighborSearch(fit, asked[own], k, seed=training.seed) for fit, own in zip(fits, rows, strict=True)]
 
@@ -101,7 +106,7 @@ def crossfit(
             positions[own], scores[own] = found.positions, found.scores
         return Neighbors(pipeline.name, positions, scores)
 
-    return CrossFit(pipeline.name, tuple(parts), together)
+    return CrossFit(pipeline.name, tuple(parts), together, fits[0].bytes_per_vector)
 
 
 def _same_documents(a: FittedSimilarity, b: FittedSimilarity) -> bool:

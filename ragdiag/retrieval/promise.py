@@ -36,14 +36,13 @@ class Promise:
         self._relevant: list[Mapping[int, int]] = []
         self._asked = training.documents[:CHECKED]
         self._metrics, self._depth, self._seed = metrics, max(depth, TOP), seed
-        self._deep = DEPTH
         if labels is not None and relevant is not None and queries is not None:
             judged = [i for i, graded in enumerate(relevant) if graded]
             self._relevant, self._asked = [relevant[i] for i in judged], queries[judged]
 
     def promised(self, similarity: Similarity) -> NeighborSearch:
         """Return the search of the source by a similarity, deeper than what is looked at."""
-        return NeighborSearch(similarity, self._asked, max(self._depth, self._deep), seed=self._seed)
+        return NeighborSearch(similarity, self._asked, max(self._depth, DEPTH), seed=self._seed)
 
     def delivered(self, metric: Metric, maps: Similarity) -> NeighborSearch:
         """Return the search of the new store, as it ranks, for mapped queries."""

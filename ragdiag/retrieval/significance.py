@@ -10,6 +10,7 @@ from ragdiag.retrieval.clusters import in_order
 from ragdiag.types import Float64, IntArray, Measure
 
 RESAMPLES = 9999
+SIGNIFICANT = 0.05  # p of a test, after correction
 FEWEST = 10  # independent queries, or groups of them, below which resampling says nothing of others
 _CHUNK = 200
 

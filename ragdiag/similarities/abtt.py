@@ -10,7 +10,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.affine import Affine, centred_on_documents
-from ragdiag.similarities.base import Training
+from ragdiag.similarities.base import Training, whole
 from ragdiag.similarities.spread import spread
 from ragdiag.types import FloatArray
 
@@ -44,8 +44,7 @@ class ABTT:
     uses_queries: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if type(self.d) is not int or self.d < 1:
-            raise SimilarityError(f"abtt has d={self.d}", hint="give a whole number of directions, at least 1")
+        whole(self.d, "abtt has d")
 
     def fit(self, training: Training) -> Affine:
         """Learn mean and leading directions; at least ten documents for each of them."""

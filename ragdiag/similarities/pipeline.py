@@ -61,13 +61,14 @@ class FittedSimilarity:
         """What was fitted, keyed by ``"stage.name"``."""
         return {f"{i}.{name}": array for i, stage in enumerate(self.stages) for name, array in stage.arrays.items()}
 
-    def bytes_per_vector(self, dim: int) -> float:
-        """Return what a store needs for one mapped vector of `dim` dimensions: codes, else 4 per coordinate."""
+    @property
+    def bytes_per_vector(self) -> float:
+        """What a store needs for one mapped vector: codes, else 4 per coordinate."""
         for stage in reversed(self.stages):
             coded = getattr(stage, "bytes_per_vector", None)
             if coded is not None:
                 return float(coded)
-        width: int = self.documents(np.ones((1, dim), dtype=np.float32)).shape[1]
+        width: int = self.documents(np.ones((1, self.dim), dtype=np.float32)).shape[1]
         return 4.0 * width
 
     def before_scoring(self) -> Similarity:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ragdiag.errors import SimilarityError
 from ragdiag.similarities.affine import Affine, centred_on_documents
-from ragdiag.similarities.base import Training
+from ragdiag.similarities.base import Training, whole
 from ragdiag.similarities.spread import Spread, spread
 from ragdiag.types import Float64, FloatArray
 
@@ -54,8 +54,8 @@ class Whitened:
     uses_queries: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.k is not None and (type(self.k) is not int or self.k < 1):
-            raise SimilarityError(f"whitened has k={self.k}", hint="give a whole number of coordinates, at least 1")
+        if self.k is not None:
+            whole(self.k, "whitened has k")
         if type(self.gamma) not in (int, float) or not 0 <= self.gamma <= 1:
             raise SimilarityError(f"whitened has gamma={self.gamma}", hint="give a number from 0 to 1")
         named = isinstance(self.shrinkage, str) and self.shrinkage in METHODS

@@ -97,7 +97,7 @@ class SimilarityContract:
         documents, queries = _documents(4, 50), _queries(5, 20)
         np.testing.assert_array_equal(again.documents(documents), fitted.documents(documents))
         np.testing.assert_array_equal(again.queries(queries), fitted.queries(queries))
-        assert again.bytes_per_vector(DIM) == fitted.bytes_per_vector(DIM)
+        assert again.bytes_per_vector == fitted.bytes_per_vector
 
     def test_its_name_parses_to_it(self) -> None:
         """The name says every option that is not the default."""

@@ -127,7 +127,7 @@ def test_what_rewrites_documents_does_not_fold(name: str) -> None:
     ],
 )
 def test_bytes_per_vector(name: str, size: float) -> None:
-    assert parse(name).fit(training()).bytes_per_vector(D) == size
+    assert parse(name).fit(training()).bytes_per_vector == size
 
 
 @pytest.mark.parametrize(
