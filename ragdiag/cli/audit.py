@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragdiag.cli.options import EMBEDDINGS, MIN_EFFECT, QUERY_VECTORS, SAMPLE_DOCUMENTS, SEED, WIDTH, Whole
-from ragdiag.cli.output import (
-    LOG_WIDTH,
-    check_writable,
-    complain,
-    emit,
-    refuse_inputs,
-    stdout_color,
-    stdout_encoding,
-    stdout_kept_clean,
-    stdout_width,
-    write_atomically,
+from ragdiag.cli.options import (
+    EMBEDDINGS,
+    MIN_EFFECT,
+    QUERY_VECTORS,
+    SAMPLE_DOCUMENTS,
+    SEED,
+    WIDTH,
+    Whole,
+    formats,
 )
-from ragdiag.config import FAIL_ON, FORMATS, load_config
+from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
+from ragdiag.config import FAIL_ON, load_config
 
 if TYPE_CHECKING:
     from ragdiag.report.model import Report
@@ -52,14 +50,7 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @QUERY_VECTORS
 @EMBEDDINGS
 @click.option("--ragas", metavar="FILE", help="A Ragas result, JSON lines: says why its worst rows are so.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="terminal",
-    show_default=True,
-    help="JSON follows the schema ragdiag.audit/1.",
-)
+@formats("JSON follows the schema ragdiag.audit/1.")
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there; - is stdout.")
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
 @click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Not these rules.")
@@ -160,25 +151,13 @@ def audit(
 
 
 def _show(report: Report, format_: str, output: Path | None, width: int | None) -> None:
-    if format_ == "json":
-        from ragdiag.report.json import to_json
+    from ragdiag.report.json import to_json
+    from ragdiag.report.terminal import to_text, verdict
 
-        text = to_json(report)
-    else:
-        from ragdiag.report.terminal import to_text
+    def render(**looks: Any) -> str:
+        return to_json(report) if format_ == "json" else to_text(report, **looks)
 
-        if output is None:
-            encoding = stdout_encoding()
-            text = to_text(report, width=width or stdout_width(), color=stdout_color(), encoding=encoding)
-        else:
-            text = to_text(report, width=width or LOG_WIDTH)
-    if output is None:
-        emit(text)
-        return
-    from ragdiag.report.terminal import verdict
-
-    write_atomically(output, text + "\n")
-    complain(f"{output} written. {verdict(report)}", kind="ragdiag")
+    deliver(render, output, width=width, said=verdict(report))
 
 
 def _fails(report: Report, fail_on: str) -> bool:

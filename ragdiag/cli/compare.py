@@ -5,24 +5,12 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragdiag.cli.options import EMBEDDINGS, FIT_DOCUMENTS, MIN_EFFECT, QUERY_VECTORS, SEED, WIDTH
-from ragdiag.cli.output import (
-    LOG_WIDTH,
-    check_writable,
-    complain,
-    emit,
-    refuse_inputs,
-    stdout_color,
-    stdout_encoding,
-    stdout_kept_clean,
-    stdout_width,
-    write_atomically,
-)
-from ragdiag.config import FORMATS
+from ragdiag.cli.options import EMBEDDINGS, FIT_DOCUMENTS, MIN_EFFECT, OUTPUT, QUERY_VECTORS, SEED, WIDTH, formats
+from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
 
 if TYPE_CHECKING:
     from ragdiag.report.model import Report
@@ -53,15 +41,8 @@ if TYPE_CHECKING:
 )
 @click.option("--no-bm25", is_flag=True, help="Without BM25 on the stored texts beside the vectors.")
 @click.option("--frontier", is_flag=True, help="Score truncated and quantised vectors too.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="terminal",
-    show_default=True,
-    help="JSON follows the schema ragdiag.audit/1, under `comparison`.",
-)
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+@formats("JSON follows the schema ragdiag.audit/1, under `comparison`.")
+@OUTPUT
 @FIT_DOCUMENTS
 @SEED
 @MIN_EFFECT
@@ -138,25 +119,13 @@ def compare(
 
 
 def _show(report: Report, format_: str, output: Path | None, width: int | None) -> None:
+    from ragdiag.report.json import to_json
     from ragdiag.report.terminal_comparison import comparison_to_text, comparison_verdict
 
-    assert report.comparison is not None
-    if format_ == "json":
-        from ragdiag.report.json import to_json
+    comparison = report.comparison
+    assert comparison is not None
 
-        text = to_json(report)
-    elif output is None:
-        text = comparison_to_text(
-            report.store,
-            report.comparison,
-            width=width or stdout_width(),
-            color=stdout_color(),
-            encoding=stdout_encoding(),
-        )
-    else:
-        text = comparison_to_text(report.store, report.comparison, width=width or LOG_WIDTH)
-    if output is None:
-        emit(text)
-        return
-    write_atomically(output, text + "\n")
-    complain(f"{output} written. {comparison_verdict(report.comparison)[0]}", kind="ragdiag")
+    def render(**looks: Any) -> str:
+        return to_json(report) if format_ == "json" else comparison_to_text(report.store, comparison, **looks)
+
+    deliver(render, output, width=width, said=comparison_verdict(comparison)[0])

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ragdiag.cli.options import EMBEDDINGS, SEED, WIDTH, Whole
-from ragdiag.cli.output import (
-    LOG_WIDTH,
-    check_writable,
-    complain,
-    emit,
-    refuse_inputs,
-    stdout_color,
-    stdout_encoding,
-    stdout_kept_clean,
-    stdout_width,
-    write_atomically,
-)
-from ragdiag.config import FORMATS
+from ragdiag.cli.options import EMBEDDINGS, OUTPUT, SEED, WIDTH, Whole, formats
+from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
 
 
 @click.command()
@@ -36,15 +25,8 @@ from ragdiag.config import FORMATS
     help='Also give the ranks under this one, such as "abtt(d=2)". Can be repeated.',
 )
 @click.option("-k", metavar="N", type=Whole(min=1), default=10, show_default=True, help="Hits to explain.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="terminal",
-    show_default=True,
-    help="JSON follows the schema ragdiag.explain/1.",
-)
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+@formats("JSON follows the schema ragdiag.explain/1.")
+@OUTPUT
 @SEED
 @WIDTH
 def explain(
@@ -86,21 +68,11 @@ def explain(
             seed=seed,
             progress=progress,
         )
-    if format_ == "json":
-        from ragdiag.report.json_explanation import to_json
+    from ragdiag.report.json_explanation import to_json
+    from ragdiag.report.terminal_explanation import to_text
 
-        text = to_json(explanation)
-    else:
-        from ragdiag.report.terminal_explanation import to_text
+    def render(**looks: Any) -> str:
+        return to_json(explanation) if format_ == "json" else to_text(explanation, **looks)
 
-        if output is None:
-            columns = width or stdout_width()
-            text = to_text(explanation, width=columns, color=stdout_color(), encoding=stdout_encoding())
-        else:
-            text = to_text(explanation, width=width or LOG_WIDTH)
-    if output is None:
-        emit(text)
-    else:
-        write_atomically(output, text + "\n")
-        complain(f"{output} written.", kind="ragdiag")
+    deliver(render, output, width=width)
     return 0

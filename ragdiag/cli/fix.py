@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ragdiag.cli.options import EMBEDDINGS, FIT_DOCUMENTS, MIN_EFFECT, QUERY_VECTORS, SEED, WIDTH
-from ragdiag.cli.output import emit, stdout_color, stdout_encoding, stdout_kept_clean, stdout_width
+from ragdiag.cli.output import deliver, stdout_kept_clean
 
 
 @click.command()
@@ -82,5 +82,5 @@ def fix(
             plan=plan,
             progress=progress,
         )
-    emit(fix_to_text(fixed, to=to, width=width or stdout_width(), color=stdout_color(), encoding=stdout_encoding()))
+    deliver(lambda **looks: fix_to_text(fixed, to=to, **looks), None, width=width)
     return 0

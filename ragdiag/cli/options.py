@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
+
+from ragdiag.config import FORMATS
 
 
 class Whole(click.IntRange):
@@ -56,3 +61,11 @@ WIDTH = click.option(
     type=Whole(min=40),
     help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
 )
+OUTPUT = click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
+
+
+def formats(help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--format``; `help_` says which schema the JSON follows."""
+    return click.option(
+        "--format", "format_", type=click.Choice(FORMATS), default="terminal", show_default=True, help=help_
+    )

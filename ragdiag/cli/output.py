@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ragdiag.errors import ConfigError
@@ -56,6 +56,15 @@ def emit(text: str) -> None:
         print(encodable(text, stdout_encoding()), flush=True)
     except BrokenPipeError:
         hush()
+
+
+def deliver(render: Callable[..., str], output: Path | None, *, width: int | None, said: str = "") -> None:
+    """Show what `render(width=, color=, encoding=)` returns, or write it to a file and say so on stderr."""
+    if output is None:
+        emit(render(width=width or stdout_width(), color=stdout_color(), encoding=stdout_encoding()))
+        return
+    write_atomically(output, render(width=width or LOG_WIDTH, color=False, encoding="utf-8") + "\n")
+    complain(f"{output} written. {said}".rstrip(), kind="ragdiag")
 
 
 def hush() -> None:
