@@ -27,7 +27,7 @@ from ragdiag.retrieval.ragas_results import ragas_notes
 from ragdiag.retrieval.significance import FEWEST
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Observed
-from ragdiag.stores import open_store
+from ragdiag.stores import opened_store
 from ragdiag.vectors import unit
 
 
@@ -83,56 +83,56 @@ def audit(
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     plan = plan or Plan()
     selected(plan.select, plan.ignore)  # a wrong code is found before the work, not after
-    opened = open_store(store)
-    info = opened.info
-    if info.count < 2:
-        what = "is empty" if info.count == 0 else "holds one vector"
-        raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
-    embedder = load_embedder(embeddings) if embeddings is not None else None
-    labels = judgements_for(judgements, opened) if judgements is not None else None
-    vectors = query_vectors_of(labels, query_vectors, embedder, info)
+    with opened_store(store) as opened:
+        info = opened.info
+        if info.count < 2:
+            what = "is empty" if info.count == 0 else "holds one vector"
+            raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
+        embedder = load_embedder(embeddings) if embeddings is not None else None
+        labels = judgements_for(judgements, opened) if judgements is not None else None
+        vectors = query_vectors_of(labels, query_vectors, embedder, info)
 
-    seen, runs, words = observe(
-        opened,
-        labels=labels,
-        vectors=vectors,
-        embedder=embedder,
-        plan=plan,
-        engine=engine or LocalEngine(),
-        progress=progress,
-    )
-    answers: tuple[str, ...] = ()
-    if ragas is not None:
-        answers = ragas_notes(
-            ragas,
+        seen, runs, words = observe(
             opened,
-            seen.documents.census,
-            unit(seen.documents.sample.vectors),
+            labels=labels,
+            vectors=vectors,
+            embedder=embedder,
+            plan=plan,
             engine=engine or LocalEngine(),
-            seed=plan.seed,
+            progress=progress,
         )
-    drawn = portrait(seen, plan.rng("measures"))
-    comparison = _compare(runs, words, seen, plan)
-    evidence = Evidence(seen, drawn, comparison, opened.fetch)
-    checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
-    return Report(
-        store=info,
-        measures=drawn.measures,
-        findings=checked_rules.findings,
-        passed=checked_rules.passed,
-        skipped=checked_rules.skipped,
-        comparison=comparison,
-        sampling=Sampling(
-            documents=seen.documents.census.n,
-            document_queries=len(seen.documents.queries),
-            moment_documents=len(seen.documents.sample),
-            queries=0 if vectors is None else len(vectors),
-            k=plan.k,
-            seed=plan.seed,
-        ),
-        run=run_info(started, time.perf_counter() - clock),
-        notes=(*_notes(seen, labels), *answers),
-    )
+        answers: tuple[str, ...] = ()
+        if ragas is not None:
+            answers = ragas_notes(
+                ragas,
+                opened,
+                seen.documents.census,
+                unit(seen.documents.sample.vectors),
+                engine=engine or LocalEngine(),
+                seed=plan.seed,
+            )
+        drawn = portrait(seen, plan.rng("measures"))
+        comparison = _compare(runs, words, seen, plan)
+        evidence = Evidence(seen, drawn, comparison, opened.fetch)
+        checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
+        return Report(
+            store=info,
+            measures=drawn.measures,
+            findings=checked_rules.findings,
+            passed=checked_rules.passed,
+            skipped=checked_rules.skipped,
+            comparison=comparison,
+            sampling=Sampling(
+                documents=seen.documents.census.n,
+                document_queries=len(seen.documents.queries),
+                moment_documents=len(seen.documents.sample),
+                queries=0 if vectors is None else len(vectors),
+                k=plan.k,
+                seed=plan.seed,
+            ),
+            run=run_info(started, time.perf_counter() - clock),
+            notes=(*_notes(seen, labels), *answers),
+        )
 
 
 def _compare(runs: Sequence[Neighbors], words: Neighbors | None, seen: Observed, plan: Plan) -> Comparison | None:

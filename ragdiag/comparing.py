@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ragdiag.engine import Engine, LocalEngine, Progress, Step
+from ragdiag.engine import Engine, LocalEngine, Progress, SamePasses, Step
 from ragdiag.errors import ConfigError, JudgementsError, SimilarityError, StoreError
 from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.numbers import counted
@@ -36,7 +36,7 @@ from ragdiag.similarities import Pipeline, Training, for_metric, parse
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.observed import lengths_vary
 from ragdiag.statistics.sample import SampleStep, draw
-from ragdiag.stores import VectorStore, open_store
+from ragdiag.stores import VectorStore, opened_store
 from ragdiag.types import Float32, IntArray, StoreInfo
 from ragdiag.vectors import unit
 
@@ -111,75 +111,78 @@ def compare(
     plan, engine = plan or Plan(), engine or LocalEngine()
     named = [similarities] if isinstance(similarities, str) else similarities
     pipelines = [parse(name) for name in named] if named is not None else None
-    opened = open_store(store)
-    info = opened.info
-    longest = min(DEPTH, info.count)
-    if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= longest:
-        raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {longest}")
-    # Twice as deep as what is kept, for counterfactuals; metrics without a cutoff look at the longest lists anyway.
-    depth = max(deepest(metrics, info.count), min(2 * keep, longest))
-    labels = judgements_for(judgements, opened)
-    embedder = load_embedder(embeddings) if embeddings is not None else None
-    queries = query_vectors_of(labels, query_vectors, embedder, info)
-    assert queries is not None  # judgements were given
+    with opened_store(store) as opened:
+        info = opened.info
+        longest = min(DEPTH, info.count)
+        if isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= longest:
+            raise ConfigError(f"keep is {keep!r}", hint=f"give a whole number from 0 to {longest}")
+        # Twice as deep as what is kept, for counterfactuals; metrics without a cutoff look at the longest lists anyway.
+        depth = max(deepest(metrics, info.count), min(2 * keep, longest))
+        labels = judgements_for(judgements, opened)
+        embedder = load_embedder(embeddings) if embeddings is not None else None
+        queries = query_vectors_of(labels, query_vectors, embedder, info)
+        assert queries is not None  # judgements were given
 
-    judged = np.array([i for i, graded in enumerate(labels.relevant) if graded], dtype=np.int64)
-    words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
-    # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
-    use_words = lexical and info.has_texts and not labels.pseudo
-    learnt = _learn(opened, labels, queries, plan, engine, progress, [words] if use_words else [])
-    training, vary = learnt.training, lengths_vary(learnt.census.norms[learnt.census.live])
-    kept = [learnt.relevant[i] for i in judged]
-    clusters = query_clusters(kept)
-    _refuse_few(labels, clusters)
-    directions = unit(training.documents)
-    folds = query_folds(clusters, FOLDS, np.random.default_rng([plan.seed, 0]))
+        judged = np.array([i for i, graded in enumerate(labels.relevant) if graded], dtype=np.int64)
+        words = LexicalSearch([labels.texts[i] for i in judged], depth, seed=plan.seed % 2**64)
+        # Pseudo-labelled queries are the very words of their documents: BM25 would find them all.
+        use_words = lexical and info.has_texts and not labels.pseudo
+        same = SamePasses(info.name)
+        learnt = _learn(opened, labels, queries, plan, engine, progress, [same, *([words] if use_words else [])])
+        same.check()
+        training, vary = learnt.training, lengths_vary(learnt.census.norms[learnt.census.live])
+        kept = [learnt.relevant[i] for i in judged]
+        clusters = query_clusters(kept)
+        _refuse_few(labels, clusters)
+        directions = unit(training.documents)
+        folds = query_folds(clusters, FOLDS, np.random.default_rng([plan.seed, 0]))
 
-    base = for_metric(info.metric)
-    _refuse_alike(directions, info, by_length=vary and base.name != "cosine")
-    given = candidates(base.name, lengths_vary=vary) if pipelines is None else pipelines
-    wanted = {p.name: p for p in given if p.name != base.name}
-    packed = {p.name: p for p in (smaller(info.dim) if frontier else ()) if p.name not in wanted}
-    fits, refused = _fitted({**wanted, **packed}, training, queries, judged, folds, depth)
-    if pipelines is not None and wanted and not set(wanted) & set(fits):
-        name, why = next(iter(refused.items()))
-        raise SimilarityError(f"{name} cannot be compared", hint=why)
-    # Deeper than the cutoff, so that it can be seen what would come in if something else went.
-    deeper = min(max(DEPTH, 2 * cutoff(metrics[0])), info.count)
-    own = fixed(base, queries[judged], deeper, plan.seed % 2**64)
-    steps = shared([step for fit in (own, *fits.values()) for step in fit.steps])
-    engine.run(opened, steps, stage="searching", progress=progress)
-    exact, by_words = own.run(), words.result(progress) if use_words else None
-    runs = [exact.top(depth), *(fits[name].run() for name in wanted if name in fits)]
-    comparison = compare_runs(
-        runs,
-        kept,
-        seed=plan.seed,
-        lexical=by_words,
-        smaller={n: (fits[n].run(), fits[n].bytes_per_vector) for n in packed if n in fits},
-        folds=folds,
-        min_effect=plan.min_effect,
-        metrics=metrics,
-        note="; ".join(filter(None, (labels.note, "" if vary else EQUAL_LENGTHS))),
-        refused=refused,
-        query_ids=[labels.query_ids[i] for i in judged],
-    )
-    losses = decompose(
-        opened,
-        learnt.census,
-        _labelled(labels, judged, kept, clusters, learnt),
-        exact,
-        candidates=preferred(comparison, runs),
-        lexical=by_words,
-        mean_cosine=sampled_mean_cosine(directions),
-        metric=metrics[0],
-    )
-    lists = {}
-    if keep:
-        lists = retrieved(
-            opened, learnt.census, directions, labels, judged, queries[judged], kept, runs, by_words, k=keep
+        base = for_metric(info.metric)
+        _refuse_alike(directions, info, by_length=vary and base.name != "cosine")
+        given = candidates(base.name, lengths_vary=vary) if pipelines is None else pipelines
+        wanted = {p.name: p for p in given if p.name != base.name}
+        packed = {p.name: p for p in (smaller(info.dim) if frontier else ()) if p.name not in wanted}
+        fits, refused = _fitted({**wanted, **packed}, training, queries, judged, folds, depth)
+        if pipelines is not None and wanted and not set(wanted) & set(fits):
+            name, why = next(iter(refused.items()))
+            raise SimilarityError(f"{name} cannot be compared", hint=why)
+        # Deeper than the cutoff, so that it can be seen what would come in if something else went.
+        deeper = min(max(DEPTH, 2 * cutoff(metrics[0])), info.count)
+        own = fixed(base, queries[judged], deeper, plan.seed % 2**64)
+        steps = shared([step for fit in (own, *fits.values()) for step in fit.steps])
+        engine.run(opened, [*steps, same], stage="searching", progress=progress)
+        same.check()
+        exact, by_words = own.run(), words.result(progress) if use_words else None
+        runs = [exact.top(depth), *(fits[name].run() for name in wanted if name in fits)]
+        comparison = compare_runs(
+            runs,
+            kept,
+            seed=plan.seed,
+            lexical=by_words,
+            smaller={n: (fits[n].run(), fits[n].bytes_per_vector) for n in packed if n in fits},
+            folds=folds,
+            min_effect=plan.min_effect,
+            metrics=metrics,
+            note="; ".join(filter(None, (labels.note, "" if vary else EQUAL_LENGTHS))),
+            refused=refused,
+            query_ids=[labels.query_ids[i] for i in judged],
         )
-    return replace(comparison, losses=losses, retrieved=lists)
+        losses = decompose(
+            opened,
+            learnt.census,
+            _labelled(labels, judged, kept, clusters, learnt),
+            exact,
+            candidates=preferred(comparison, runs),
+            lexical=by_words,
+            mean_cosine=sampled_mean_cosine(directions),
+            metric=metrics[0],
+        )
+        lists = {}
+        if keep:
+            lists = retrieved(
+                opened, learnt.census, directions, labels, judged, queries[judged], kept, runs, by_words, k=keep
+            )
+        return replace(comparison, losses=losses, retrieved=lists)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,6 @@ def metric_for(to: str, info: StoreInfo) -> Metric:
     return metric_of_target(to, info.metric or Metric.COSINE)
 
 
-def moved(to: str, path: str) -> str:
-    """Return the URI `to` with another path."""
-    plain = split_options(to)[0]
-    scheme, _ = split_scheme(plain)
-    return (f"{scheme}:" if scheme else "") + path + to[len(plain) :]
-
-
 def beside(artefact: str | os.PathLike[str] | None, path: str | None, overwrite: bool) -> str:
     """Return the folder of the artefact, which can be written."""
     if artefact is None and path is None:

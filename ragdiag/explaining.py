@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ragdiag.engine import Block, LocalEngine, Progress
+from ragdiag.engine import Block, LocalEngine, Progress, SamePasses
 from ragdiag.errors import ConfigError, JudgementsError, StoreError
 from ragdiag.geometry.anisotropy import sampled_mean_cosine
 from ragdiag.geometry.duplicates import near_cosine
@@ -28,7 +28,7 @@ from ragdiag.similarities import L2, Cosine, Dot, Training, for_metric, parse
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import lengths_vary
 from ragdiag.statistics.sample import Sample, SampleStep, draw
-from ragdiag.stores import VectorStore, open_store
+from ragdiag.stores import VectorStore, opened_store
 from ragdiag.types import Batch, Float32, Float64, IntArray, Measure, Similarity, StoreInfo
 from ragdiag.vectors import row_norms, unit
 
@@ -94,55 +94,57 @@ def explain(
         raise JudgementsError("the query is empty", hint="give its words, in quotation marks")
     pipelines = [parse(name) for name in dict.fromkeys(similarities)]
     plan = Plan(k=k, seed=seed)
-    opened = open_store(store)
-    info = opened.info
-    if k > info.count:
-        raise ConfigError(f"k is {k:,}, and {info.name} holds {info.count:,} vectors", hint="give a smaller one")
-    asked = query_vector_of(query, query_vector, embeddings, info)
+    with opened_store(store) as opened:
+        info = opened.info
+        if k > info.count:
+            raise ConfigError(f"k is {k:,}, and {info.name} holds {info.count:,} vectors", hint="give a smaller one")
+        asked = query_vector_of(query, query_vector, embeddings, info)
 
-    engine, roll = LocalEngine(), _Roll()
-    sample_step = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
-    depth = min(max(DEPTH, k + 1), info.count)
-    words = LexicalSearch([query], depth, seed=seed % 2**64)
-    engine.run(opened, [roll, sample_step, words], stage="reading the store", progress=progress)
-    refuse_duplicate_ids(roll.ids, info.name)
-    sample, norms = sample_step.result(), np.concatenate([np.empty(0), *roll.norms])
-    if len(sample) < 2:
-        raise StoreError(f"{info.name} holds no two vectors that are finite and not zero", hint="embed again")
+        engine, roll, same = LocalEngine(), _Roll(), SamePasses(info.name)
+        sample_step = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
+        depth = min(max(DEPTH, k + 1), info.count)
+        words = LexicalSearch([query], depth, seed=seed % 2**64)
+        engine.run(opened, [roll, sample_step, words, same], stage="reading the store", progress=progress)
+        same.check()
+        refuse_duplicate_ids(roll.ids, info.name)
+        sample, norms = sample_step.result(), np.concatenate([np.empty(0), *roll.norms])
+        if len(sample) < 2:
+            raise StoreError(f"{info.name} holds no two vectors that are finite and not zero", hint="embed again")
 
-    base, vary = for_metric(info.metric), lengths_vary(norms[norms > 0])
-    plain = [s for s in (Cosine(), Dot(), L2()) if s.name != base.name] if vary else []
-    training = Training(sample.vectors, None, seed)
-    others: list[Similarity] = [*plain, *(p.fit(training) for p in pipelines if p.name != base.name)]
-    runs = [NeighborSearch(s, asked, depth, seed=seed % 2**64) for s in (base, *others)]
-    few, few_positions = sample.vectors[:SEARCHED], sample.positions[:SEARCHED]
-    listing = NeighborSearch(base, few, k, exclude=few_positions, seed=seed % 2**64)
-    near = NeighborSearch(Cosine(), few, k, exclude=few_positions, seed=seed % 2**64)
-    own_near = NeighborSearch(Cosine(), asked, k, seed=seed % 2**64)
-    engine.run(opened, [*runs, listing, near, own_near], stage="searching", progress=progress)
+        base, vary = for_metric(info.metric), lengths_vary(norms[norms > 0])
+        plain = [s for s in (Cosine(), Dot(), L2()) if s.name != base.name] if vary else []
+        training = Training(sample.vectors, None, seed)
+        others: list[Similarity] = [*plain, *(p.fit(training) for p in pipelines if p.name != base.name)]
+        runs = [NeighborSearch(s, asked, depth, seed=seed % 2**64) for s in (base, *others)]
+        few, few_positions = sample.vectors[:SEARCHED], sample.positions[:SEARCHED]
+        listing = NeighborSearch(base, few, k, exclude=few_positions, seed=seed % 2**64)
+        near = NeighborSearch(Cosine(), few, k, exclude=few_positions, seed=seed % 2**64)
+        own_near = NeighborSearch(Cosine(), asked, k, seed=seed % 2**64)
+        engine.run(opened, [*runs, listing, near, own_near, same], stage="searching", progress=progress)
+        same.check()
 
-    own, *found = [run.result() for run in runs]
-    lexical = words.result() if info.has_texts else None
-    in_order = own.positions[0][own.positions[0] >= 0]
-    top = in_order[:k]
-    fetched = opened.fetch([roll.ids[position] for position in in_order[: k + 1]])
-    ranks = {run.similarity: run.positions[0] for run in (*found, *([lexical] if lexical else []))}
-    hits = _hits(fetched, top, asked[0], base.name, ranks, listing.result(), sample, norms, _words(query, sample))
-    return Explanation(
-        query=query,
-        store=info,
-        similarity=base.name,
-        k=k,
-        hits=hits,
-        others=tuple(ranks),
-        instead={name: _not_among(top, row[:k], roll.ids) for name, row in ranks.items()},
-        depth=depth,
-        facts=_facts(asked, sample, near.result(), own_near.result()),
-        lexical=_lexical_best(lexical, in_order, opened, roll.ids, norms),
-        sampled=len(few),
-        seed=seed,
-        notes=_notes(info, vary),
-    )
+        own, *found = [run.result() for run in runs]
+        lexical = words.result() if info.has_texts else None
+        in_order = own.positions[0][own.positions[0] >= 0]
+        top = in_order[:k]
+        fetched = opened.fetch([roll.ids[position] for position in in_order[: k + 1]])
+        ranks = {run.similarity: run.positions[0] for run in (*found, *([lexical] if lexical else []))}
+        hits = _hits(fetched, top, asked[0], base.name, ranks, listing.result(), sample, norms, _words(query, sample))
+        return Explanation(
+            query=query,
+            store=info,
+            similarity=base.name,
+            k=k,
+            hits=hits,
+            others=tuple(ranks),
+            instead={name: _not_among(top, row[:k], roll.ids) for name, row in ranks.items()},
+            depth=depth,
+            facts=_facts(asked, sample, near.result(), own_near.result()),
+            lexical=_lexical_best(lexical, in_order, opened, roll.ids, norms),
+            sampled=len(few),
+            seed=seed,
+            notes=_notes(info, vary),
+        )
 
 
 class _Roll:

@@ -11,8 +11,8 @@ import numpy as np
 
 from ragdiag.artefact import Artefact, FingerprintStep, describe
 from ragdiag.comparing import compare
-from ragdiag.destination import destination, metric_for, moved, refuse_inputs
-from ragdiag.engine import Engine, LocalEngine, Progress
+from ragdiag.destination import destination, metric_for, refuse_inputs
+from ragdiag.engine import Engine, LocalEngine, Progress, SamePasses
 from ragdiag.errors import ConfigError, NothingProvenError, PromiseError, StoreError
 from ragdiag.numbers import score
 from ragdiag.plan import Plan
@@ -29,7 +29,7 @@ from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.similarities import L2, Pipeline, Training, parse
 from ragdiag.statistics.lengths import FiniteStep, LengthsStep
 from ragdiag.statistics.sample import SampleStep, draw
-from ragdiag.stores import VectorStore, open_store, write_store
+from ragdiag.stores import VectorStore, opened_store, write_store
 from ragdiag.stores.replace import put, staging
 from ragdiag.types import Batch, Float32, Metric, Similarity, StoreInfo
 
@@ -128,82 +128,86 @@ def fix(
     """
     plan, engine = plan or Plan(), engine or LocalEngine()
     pipeline = None if remedy == BEST else parse(remedy)
-    opened = open_store(store)
-    info = opened.info
-    if getattr(opened, "partial", False):
-        raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
-    target, beside = destination(to, info, overwrite, store, artefact)
-    if target.path is None:
-        raise ConfigError(f"{target.name} is no file or folder", hint="write to a file, and load that")
-    refuse_inputs((target.path, beside), (store, judgements, query_vectors))
-    labels = None if judgements is None else judgements_for(judgements, opened)
-    if pipeline is None and labels is None:
-        raise ConfigError("the best remedy is found on labelled queries", hint="add --queries, or name a remedy")
-    embedder = load_embedder(embeddings) if embeddings is not None else None
-    queries = query_vectors_of(labels, query_vectors, embedder, info)
-    comparison = None
-    if labels is not None:
-        comparison = compare(
-            opened,
-            labels,
-            similarities=None if pipeline is None else [pipeline.name],
-            metrics=metrics,
-            query_vectors=queries,
-            plan=plan,
-            engine=engine,
-            progress=progress,
-        )
-        pipeline = pipeline or _proven(comparison)
-    assert pipeline is not None
-    training, read, relevant = _learn(opened, labels, queries, plan, engine, progress)
-    fitted = pipeline.fit(training)
-    check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
-    promised, lengths = check.promised(fitted), LengthsStep(fitted)
-    engine.run(opened, [promised, lengths], stage="ranking the source", progress=progress)
-    # Zero vectors score 0 among other scores when only queries are mapped.
-    in_place = info.metric is Metric.DOT and fitted.folded() is not None and not read.zero
-    metric = Metric.DOT if in_place else metric_for(to, info)
-    native = metric is Metric.DOT or (metric is Metric.L2 and isinstance(fitted.stages[-1], L2))
-    length = None if in_place or native else lengths.common()
-    source = describe(info, read.fingerprint)
-    fixed = Artefact(fitted, metric, length, source, {} if in_place else source, _named(embeddings), {})
+    with opened_store(store) as opened:
+        info = opened.info
+        if getattr(opened, "partial", False):
+            raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
+        target, beside = destination(to, info, overwrite, store, artefact)
+        refuse_inputs((target.path, beside), (store, judgements, query_vectors))
+        labels = None if judgements is None else judgements_for(judgements, opened)
+        if pipeline is None and labels is None:
+            raise ConfigError("the best remedy is found on labelled queries", hint="add --queries, or name a remedy")
+        embedder = load_embedder(embeddings) if embeddings is not None else None
+        queries = query_vectors_of(labels, query_vectors, embedder, info)
+        comparison = None
+        if labels is not None:
+            comparison = compare(
+                opened,
+                labels,
+                similarities=None if pipeline is None else [pipeline.name],
+                metrics=metrics,
+                query_vectors=queries,
+                plan=plan,
+                engine=engine,
+                progress=progress,
+            )
+            pipeline = pipeline or _proven(comparison)
+        assert pipeline is not None
+        same = SamePasses(info.name)
+        training, read, relevant = _learn(opened, labels, queries, plan, engine, progress, same)
+        fitted = pipeline.fit(training)
+        check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
+        promised, lengths = check.promised(fitted), LengthsStep(fitted)
+        engine.run(opened, [promised, lengths, same], stage="ranking the source", progress=progress)
+        same.check()
+        # Zero vectors score 0 among other scores when only queries are mapped.
+        in_place = info.metric is Metric.DOT and fitted.folded() is not None and not read.zero
+        metric = Metric.DOT if in_place else metric_for(to, info)
+        native = metric is Metric.DOT or (metric is Metric.L2 and isinstance(fitted.stages[-1], L2))
+        length = None if in_place or native else lengths.common()
+        source = describe(info, read.fingerprint)
+        fixed = Artefact(fitted, metric, length, source, {} if in_place else source, _named(embeddings), {})
 
-    def verified(written: VectorStore, card: Mapping[str, Any]) -> tuple[Artefact, dict[str, float], dict[str, float]]:
-        """Hold what was written to what was promised."""
-        delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
-        engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
-        asked, found = promised.result(), delivered.result()
-        scores = check.scores(asked, asked), check.scores(asked, found)
-        if not as_promised(asked, found).all():
-            raise _broken(to, pipeline, metric, *scores)
-        evidence = {
-            "promised": scores[0],
-            "delivered": scores[1],
-            "comparison": None if comparison is None else comparison_json(comparison),
-        }
-        full = {} if in_place else {**card, "fingerprint": again.result()}
-        return replace(fixed, target=full, evidence=evidence), *scores
+        def verified(
+            written: VectorStore, card: Mapping[str, Any]
+        ) -> tuple[Artefact, dict[str, float], dict[str, float]]:
+            """Hold what was written to what was promised."""
+            delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
+            engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
+            asked, found = promised.result(), delivered.result()
+            scores = check.scores(asked, asked), check.scores(asked, found)
+            if not as_promised(asked, found).all():
+                raise _broken(to, pipeline, metric, *scores)
+            evidence = {
+                "promised": scores[0],
+                "delivered": scores[1],
+                "comparison": None if comparison is None else comparison_json(comparison),
+            }
+            full = {} if in_place else {**card, "fingerprint": again.result()}
+            return replace(fixed, target=full, evidence=evidence), *scores
 
-    if in_place:
-        done, *scores = verified(opened, {})
-        done.write(beside, overwrite=overwrite)
-        return Fixed(info, None, beside, fitted.name, metric, comparison, *scores)
-    with staging(target.path) as work, staging(beside) as desk:
-        draft, maps = os.path.join(work, os.path.basename(os.path.realpath(target.path))), os.path.join(desk, "maps")
-        new = write_store(
-            moved(to, draft),
-            _mapped(opened, fixed.maps, progress),
-            dim=fixed.maps.documents(np.zeros((1, info.dim), dtype=np.float32)).shape[1],
-            metric=metric,
-            count=info.count,
-            lossy=lossy,
-        )
-        done, *scores = verified(open_store(moved(to, draft)), describe(replace(new, name=target.name), ""))
-        done.write(maps)
-        # Maps first: a store that is there has them. The two names change within microseconds.
-        put(maps, beside, folder=True, overwrite=overwrite)
-        put(draft, target.path, folder=os.path.isdir(draft), overwrite=overwrite)
-    return Fixed(info, open_store(to).info, beside, fitted.name, metric, comparison, *scores)
+        if in_place:
+            done, *scores = verified(opened, {})
+            done.write(beside, overwrite=overwrite)
+            return Fixed(info, None, beside, fitted.name, metric, comparison, *scores)
+        with target.draft(to, overwrite=overwrite) as draft, staging(beside) as desk:
+            new = write_store(
+                draft.uri,
+                _mapped(opened, fixed.maps, progress),
+                dim=fixed.maps.documents(np.zeros((1, info.dim), dtype=np.float32)).shape[1],
+                metric=metric,
+                count=info.count,
+                lossy=lossy,
+            )
+            with opened_store(draft.uri) as written:
+                done, *scores = verified(written, describe(replace(new, name=target.name), ""))
+            maps = os.path.join(desk, "maps")
+            done.write(maps)
+            # Maps first: a store that is there has them. The two names change one right after the other.
+            put(maps, beside, folder=True, overwrite=overwrite)
+            draft.put()
+    with opened_store(to) as there:
+        return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
 
 
 def _broken(
@@ -246,12 +250,14 @@ def _learn(
     plan: Plan,
     engine: Engine,
     progress: Progress | None,
+    same: SamePasses,
 ) -> tuple[Training, _Read, tuple[Mapping[int, int], ...] | None]:
     """Read the store once: what the remedy is fitted on, what it holds, and where the judged documents are."""
     info = store.info
     drawn = SampleStep(draw(info.count, plan.sample_documents, plan.rng("documents")), info.dim)
     find, fingerprint, finite = FindIds(labels.document_ids() if labels else set()), FingerprintStep(), FiniteStep()
-    engine.run(store, [drawn, find, fingerprint, finite], stage="reading the store", progress=progress)
+    engine.run(store, [drawn, find, fingerprint, finite, same], stage="reading the store", progress=progress)
+    same.check()
     if finite.broken:
         raise StoreError(
             f"{info.name} holds {finite.broken:,} vectors that are not finite",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ragdiag.engine import Engine, Progress, Step
+from ragdiag.engine import Engine, Progress, SamePasses, Step
 from ragdiag.errors import StoreError
 from ragdiag.geometry.sensitivity import random_scalings
 from ragdiag.plan import Plan
@@ -41,11 +41,11 @@ def observe(
     progress: Progress | None,
 ) -> tuple[Observed, list[Neighbors], Neighbors | None]:
     """Read everything the measures need; one run per similarity, the store's own first; and that of BM25."""
-    words = _lexical(store.info, labels, plan)
-    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, words, progress)
+    words, same = _lexical(store.info, labels, plan), SamePasses(store.info.name)
+    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, words, progress, same)
     relevant = positions_of(judged, labels, store.info)
     runs, documents, queries = _second_pass(
-        store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress
+        store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress, same
     )
     own, other, checked = _embed_again(embedder, sample, store.info, plan)
     similarity = for_metric(store.info.metric).name
@@ -70,6 +70,7 @@ def _first_pass(
     labels: Judgements | None,
     words: LexicalSearch | None,
     progress: Progress | None,
+    same: SamePasses,
 ) -> tuple[Census, DocumentMoments, Sample, Sample, dict[str, int]]:
     """Read the store once: census, moments, and the rows drawn."""
     n, dim = store.info.count, store.info.dim
@@ -77,8 +78,9 @@ def _first_pass(
     drawn = SampleStep(draw(n, plan.sample_documents, plan.rng("documents")), dim)
     searched = SampleStep(draw(n, plan.sample_queries, plan.rng("document queries")), dim)
     find = FindIds(labels.document_ids() if labels else set())
-    steps: list[Step] = [census, moments, drawn, searched, find, *([words] if words is not None else [])]
+    steps: list[Step] = [census, moments, drawn, searched, find, same, *([words] if words is not None else [])]
     read = engine.run(store, steps, stage="reading the store", progress=progress)
+    same.check()
     if read < 2:
         raise StoreError(f"{store.info.name} gave {read} vectors", hint="was it emptied while it was read?")
     counted = census.result()
@@ -105,6 +107,7 @@ def _second_pass(
     labels: Judgements | None,
     relevant: tuple[Mapping[int, int], ...] | None,
     progress: Progress | None,
+    same: SamePasses,
 ) -> tuple[list[Neighbors], Documents, Queries | None]:
     """Search the whole store for the drawn documents and for the queries."""
     census, moments, sample, drawn = first
@@ -129,10 +132,11 @@ def _second_pass(
         asked = [search(s, vectors, max(depth, plan.k)) for s in (base, *others)]
     wanted = sorted({p for graded in relevant or () for p in graded if p >= 0})
     positives = SampleStep(np.array(wanted, dtype=np.int64), store.info.dim)
-    steps: list[Step] = [by_base, *probes.values(), *rescaled, *asked, positives]
+    steps: list[Step] = [by_base, *probes.values(), *rescaled, *asked, positives, same]
     if by_cosine is not by_base:
         steps.append(by_cosine)
     engine.run(store, steps, stage="searching the neighbours", progress=progress)
+    same.check()
 
     documents = Documents(
         census=census,

@@ -94,8 +94,8 @@ class StoreInfo:
         Entries without a counterpart, such as ``{"ids without a document": 1}``; empty when all is well.
     has_texts, has_metadata : bool
         Whether batches carry them.
-    can : frozenset of str
-        Optional abilities: ``"search"`` (ranks as the store itself does), ``"sample"``.
+    index_metric : Metric or None
+        What the index was built for, where the engine lets a query ask by another one; else None.
     """
 
     name: str
@@ -109,7 +109,7 @@ class StoreInfo:
     mismatches: Mapping[str, int] = field(default_factory=dict)
     has_texts: bool = False
     has_metadata: bool = False
-    can: frozenset[str] = frozenset()
+    index_metric: Metric | None = None
 
 
 @dataclass(frozen=True)

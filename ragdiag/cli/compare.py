@@ -85,12 +85,11 @@ def compare(
     from ragdiag.plan import Plan
     from ragdiag.report.model import Report, Sampling
     from ragdiag.report.run import run_info
-    from ragdiag.stores import open_store
+    from ragdiag.stores import opened_store
 
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     plan = Plan(sample_documents=sample_documents, seed=seed, min_effect=min_effect)
-    with stdout_kept_clean(), StderrProgress() as progress:
-        opened = open_store(store)
+    with stdout_kept_clean(), StderrProgress() as progress, opened_store(store) as opened:
         comparison = run_comparison(
             opened,
             queries,

@@ -62,12 +62,11 @@ def queries(
     from ragdiag.report.escape import clean
     from ragdiag.retrieval.pseudo import TITLE_FIELDS, pseudo_queries
     from ragdiag.retrieval.pseudo_folder import check_folder, kinds_of, write_folder
-    from ragdiag.stores import open_store
+    from ragdiag.stores import opened_store
 
     refuse_inputs(out, (store,))
     check_folder(out, overwrite=overwrite)
-    with stdout_kept_clean(), StderrProgress() as progress:
-        opened = open_store(store)
+    with stdout_kept_clean(), StderrProgress() as progress, opened_store(store) as opened:
         made = pseudo_queries(
             opened,
             Plan(seed=seed).rng("pseudo-labelled queries"),

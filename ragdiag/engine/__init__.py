@@ -2,5 +2,6 @@
 
 from ragdiag.engine.base import Block, Engine, Progress, Step
 from ragdiag.engine.local import LocalEngine
+from ragdiag.engine.passes import SamePasses
 
-__all__ = ["Block", "Engine", "LocalEngine", "Progress", "Step"]
+__all__ = ["Block", "Engine", "LocalEngine", "Progress", "SamePasses", "Step"]

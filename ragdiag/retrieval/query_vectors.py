@@ -11,7 +11,7 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import JudgementsError, VectorsError
 from ragdiag.retrieval.embedders import Embedder, embed_queries
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.stores import open_store
+from ragdiag.stores import opened_store
 from ragdiag.types import Float32, StoreInfo
 
 
@@ -47,7 +47,8 @@ def query_vectors_of(
             )
         return embed_queries(embedder, labels.texts, dim=info.dim)
     if isinstance(given, str | os.PathLike):
-        batches = [batch.vectors for batch in open_store(given).scan()]
+        with opened_store(given) as store:
+            batches = [batch.vectors for batch in store.scan()]
         what = str(given)
         given = np.concatenate(batches) if batches else np.empty((0, info.dim))
     else:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from ragdiag.types import Batch, Metric, Shard, StoreInfo
+import numpy as np
+
+from ragdiag.types import Batch, Float32, Float64, Metric, Shard, StoreInfo
 
 WHOLE = Shard(0, 1)
 IDS, TEXTS, METADATA = "ids", "texts", "metadata"
@@ -20,7 +23,11 @@ class VectorStore(Protocol):
     `scan` yields every document exactly once, in an order that stays the same while nobody writes,
     in batches of at most `batch_size`; the scans of ``Shard(0, s)`` … ``Shard(s-1, s)`` partition
     the store. `fetch` returns the documents in the order of the ids asked for and raises
-    `StoreError` for an id that is not there. Neither changes the store.
+    `StoreError` for an id that is not there. None of the methods changes the store.
+
+    While somebody else writes, a scan yields no document twice, and each that was there all the time;
+    of those that come or go it may yield any. A store whose engine cannot promise that raises
+    `StoreError` when it notices.
     """
 
     @property
@@ -34,6 +41,74 @@ class VectorStore(Protocol):
 
     def fetch(self, ids: Sequence[str]) -> Batch:
         """Return the documents with these ids, in this order."""
+        ...
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """Return `size` different documents drawn uniformly, all of them where there are fewer, in scan order."""
+        ...
+
+    def count(self) -> int:
+        """Return how many documents there are now; ``info.count`` is how many there were when it was opened."""
+        ...
+
+    def close(self) -> None:
+        """Release files, locks and connections that opening it took; a live object's own stay open."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What a store found for one query.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Best first.
+    scores : ndarray of float64
+        Cosine, dot product, or minus the Euclidean distance: larger is better, by ``info.metric``.
+    """
+
+    ids: tuple[str, ...]
+    scores: Float64
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a store's own search can be told to look harder.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether `SearchableStore.search` can be asked for an exact search.
+    knob : str
+        The engine's name of the setting that trades time for recall (``"efSearch"``), "" when it has none.
+    value : int or None
+        What a search uses that says nothing; None when the engine does not tell.
+    values : tuple of int
+        Ascending settings worth a try.
+    """
+
+    exact: bool = False
+    knob: str = ""
+    value: int | None = None
+    values: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class SearchableStore(VectorStore, Protocol):
+    """A store that can be asked to rank as it does for its application."""
+
+    @property
+    def tuning(self) -> Tuning:
+        """What its search can be told."""
+        ...
+
+    def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
+        """Return the `k` best documents of each query, shape (m, d), by the engine itself.
+
+        `effort` is a setting of ``tuning.knob``. `exact` bypasses the index, and raises `StoreError`
+        where ``tuning.exact`` is false. Fewer than `k` hits are returned where the engine finds no more.
+        """
         ...
 
 
@@ -60,6 +135,22 @@ class NewStore:
     count: int | None = None
     overwrite: bool = False
     lossy: bool = False
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A new store that has not got its name yet.
+
+    Attributes
+    ----------
+    uri : str
+        Under which it is written and opened meanwhile.
+    put : callable
+        Gives what was written its place; `TargetExistsError` when that was taken meanwhile.
+    """
+
+    uri: str
+    put: Callable[[], None]
 
 
 class Target(Protocol):
@@ -97,6 +188,13 @@ class Target(Protocol):
 
     def write(self, batches: Iterator[Batch], new: NewStore) -> None:
         """Write the store, in bounded memory where the format allows; the same batches give the same bytes."""
+        ...
+
+    def draft(self, uri: str, *, overwrite: bool) -> AbstractContextManager[Draft]:
+        """Give a hidden place of the same kind, for a store that is read once before it is shown under `uri`.
+
+        When the block ends without `Draft.put`, nothing is left of it.
+        """
         ...
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ragdiag.errors import StoreNotFoundError, UnknownStoreError
@@ -64,6 +65,25 @@ def open_store(target: Any) -> VectorStore:
     if isinstance(target, VectorStore):
         return target
     return _open_object(target)
+
+
+@contextmanager
+def opened_store(target: Any) -> Iterator[VectorStore]:
+    """Open a store for the length of a block; one that is given open stays open.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with opened_store(np.eye(4)) as store:
+    ...     store.info.dim
+    4
+    """
+    store = open_store(target)
+    try:
+        yield store
+    finally:
+        if store is not target:
+            store.close()
 
 
 def _open_text(text: str) -> VectorStore:

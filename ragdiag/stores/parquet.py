@@ -23,7 +23,15 @@ from ragdiag.stores.parquet_columns import (
     vector_column,
 )
 from ragdiag.stores.parquet_write import parquet_target
-from ragdiag.stores.rows import NumberIds, checked_batch_size, clean_text, shard_bounds, unknown_id
+from ragdiag.stores.rows import (
+    NumberIds,
+    ScannedStore,
+    checked_batch_size,
+    clean_text,
+    sampled_rows,
+    shard_bounds,
+    unknown_id,
+)
 from ragdiag.stores.uri import as_metric, check_options, existing_path, without_credentials
 from ragdiag.types import Batch, IntArray, Shard, StoreInfo
 
@@ -32,7 +40,7 @@ _TEXT_NAMES = ("text", "page_content", "content")
 _FETCH_BATCH = 4096
 
 
-class ParquetStore:
+class ParquetStore(ScannedStore):
     """A Parquet file, read a batch at a time.
 
     Parameters
@@ -113,8 +121,11 @@ class ParquetStore:
 
     def fetch(self, ids: Sequence[str]) -> Batch:
         """Return the documents with these ids, in this order; reads only the row groups that hold them."""
-        rows = self._rows(ids)
+        return self._fetched(self._rows(ids))
+
+    def _fetched(self, rows: IntArray) -> Batch:
         vectors = np.empty((len(rows), self._info.dim), dtype=np.float32)
+        ids = [""] * len(rows)
         texts: list[str | None] = [None] * len(rows)
         metadata: list[Any] = [None] * len(rows)
         order = np.argsort(rows, kind="stable")
@@ -125,15 +136,19 @@ class ParquetStore:
                 inside = wanted[(rows[wanted] >= first) & (rows[wanted] < first + len(batch))]
                 for at in inside.tolist():
                     row = int(rows[at]) - first
-                    vectors[at] = batch.vectors[row]
+                    ids[at], vectors[at] = batch.ids[row], batch.vectors[row]
                     texts[at] = batch.texts[row] if batch.texts is not None else None
                     metadata[at] = batch.metadata[row] if batch.metadata is not None else None
         return Batch(
-            list(ids),
+            ids,
             vectors,
             texts if self._info.has_texts else None,
             metadata if self._info.has_metadata else None,
         )
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """Return rows drawn uniformly without replacement, in their order."""
+        return self._fetched(sampled_rows(self._info.count, size, rng))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ragdiag.errors import ConfigError
-from ragdiag.stores.base import EVERYTHING, NewStore
-from ragdiag.stores.replace import is_taken, replacing
-from ragdiag.stores.uri import without_credentials
+from ragdiag.stores.base import EVERYTHING, Draft, NewStore
+from ragdiag.stores.replace import is_taken, put, replacing, staging
+from ragdiag.stores.uri import moved, without_credentials
 from ragdiag.types import Batch, Metric
 
 ANY_METRIC: frozenset[Metric | None] = frozenset({None, *Metric})
@@ -57,6 +58,17 @@ class PathTarget:
         """Write the store beside its place and put it there when it is whole."""
         with replacing(self.path, folder=self.folder, overwrite=new.overwrite, belongs=self._belongs) as draft:
             self._fill(draft, batches, new)
+
+    @contextmanager
+    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
+        """Give a place in a hidden folder beside it."""
+        with staging(self.path) as work:
+            draft = os.path.join(work, os.path.basename(os.path.realpath(self.path)))
+
+            def place() -> None:
+                put(draft, self.path, folder=os.path.isdir(draft), overwrite=overwrite)
+
+            yield Draft(moved(uri, draft), place)
 
     def _belongs(self, name: str) -> bool:
         """Whether a name in the folder that is replaced belongs to the store."""

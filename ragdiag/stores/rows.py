@@ -134,6 +134,44 @@ def shard_bounds(count: int, shard: Shard) -> tuple[int, int]:
     return count * shard.index // shard.count, count * (shard.index + 1) // shard.count
 
 
+def sampled_rows(count: int, size: int, rng: np.random.Generator) -> IntArray:
+    """Draw rows uniformly without replacement: all of them where `size` is not smaller; ascending.
+
+    Examples
+    --------
+    >>> sampled_rows(3, 5, np.random.default_rng(0)).tolist()
+    [0, 1, 2]
+    """
+    if size >= count:
+        return np.arange(count)
+    return np.sort(rng.choice(count, size=size, replace=False, shuffle=False))
+
+
+def every(batches: Iterator[Batch], shard: Shard) -> Iterator[Batch]:
+    """Yield one shard of a scan that cannot begin in the middle: it is read whole, and its rows dealt in turn."""
+    first = 0
+    for batch in batches:
+        rows = np.arange(-(first - shard.index) % shard.count, len(batch), shard.count)
+        first += len(batch)
+        if len(rows):
+            yield taken(batch, rows)
+
+
+def taken(batch: Batch, rows: IntArray) -> Batch:
+    """Return these rows of a batch."""
+    return Batch(pick(batch.ids, rows), batch.vectors[rows], pick(batch.texts, rows), pick(batch.metadata, rows))
+
+
+def joined(batches: Sequence[Batch], info: StoreInfo) -> Batch:
+    """Return batches of one store as one."""
+    return Batch(
+        [id_ for batch in batches for id_ in batch.ids],
+        np.concatenate([np.empty((0, info.dim), dtype=np.float32), *(batch.vectors for batch in batches)]),
+        [text for batch in batches for text in batch.texts or ()] if info.has_texts else None,
+        [one for batch in batches for one in batch.metadata or ()] if info.has_metadata else None,
+    )
+
+
 def clean_text(text: str | None) -> str | None:
     """Return text that can be written as UTF-8: half a surrogate pair becomes the replacement character."""
     if text is None or text.isascii():
@@ -145,7 +183,37 @@ def clean_text(text: str | None) -> str | None:
     return text
 
 
-class RowStore:
+class ScannedStore:
+    """What a store can do that can be scanned and stays as it was when it was opened; adapters do it better."""
+
+    @property
+    def info(self) -> StoreInfo:
+        """What is known of the store."""
+        raise NotImplementedError
+
+    def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Yield all documents of one shard; to be given by the subclass."""
+        raise NotImplementedError
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """Return documents drawn uniformly without replacement, in scan order: by one scan."""
+        rows, first = sampled_rows(self.count(), size, rng), 0
+        parts: list[Batch] = []
+        for batch in self.scan():
+            inside = rows[(rows >= first) & (rows < first + len(batch))] - first
+            first += len(batch)
+            parts.append(taken(batch, inside))
+        return joined(parts, self.info)
+
+    def count(self) -> int:
+        """Return how many documents there are: as many as when the store was opened."""
+        return self.info.count
+
+    def close(self) -> None:
+        """Do nothing: what is in memory, or mapped, is released with the last reference to it."""
+
+
+class RowStore(ScannedStore):
     """A `VectorStore` over rows that can be read in any order; subclasses say how.
 
     Parameters
@@ -182,6 +250,10 @@ class RowStore:
                 raise unknown_id(self._info.name, id_)
             rows[at] = row
         return self._batch(rows)
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """Return rows drawn uniformly without replacement, in their order."""
+        return self._batch(sampled_rows(self._info.count, size, rng))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._info.name}: {self._info.count} × {self._info.dim}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ragdiag.errors import ConfigError, StoreNotFoundError
 from ragdiag.types import Metric
@@ -60,6 +60,32 @@ def split_options(text: str) -> tuple[str, dict[str, str]]:
     if len(options) != len(pairs):
         raise ConfigError(f"an option of {shown} is given twice", hint="give each option once")
     return rest, options
+
+
+def moved(to: str, path: str) -> str:
+    """Return the URI `to` with another path.
+
+    Examples
+    --------
+    >>> moved("faiss:old?index_name=a", "/new")
+    'faiss:/new?index_name=a'
+    """
+    plain = split_options(to)[0]
+    scheme, _ = split_scheme(plain)
+    return (f"{scheme}:" if scheme else "") + path + to[len(plain) :]
+
+
+def with_option(uri: str, name: str, value: str) -> str:
+    """Return the URI with this option, in the place of the one of that name.
+
+    Examples
+    --------
+    >>> with_option("chroma:./db?collection=old&x=1", "collection", "a new")
+    'chroma:./db?x=1&collection=a+new'
+    """
+    rest, options = split_options(uri)
+    options.pop(name, None)
+    return f"{rest}?{urlencode({**options, name: value})}"
 
 
 def check_options(options: Mapping[str, str], known: Collection[str], *, scheme: str) -> None:

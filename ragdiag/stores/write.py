@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ragdiag.checks import as_vectors
-from ragdiag.errors import ConfigError, StoreError, TargetExistsError, UnknownStoreError
+from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsError, UnknownStoreError
 from ragdiag.plugins import load_openers
 from ragdiag.stores.base import IDS, METADATA, TEXTS, NewStore, Opener, Target
 from ragdiag.stores.open import open_store, unknown_scheme
@@ -108,7 +108,7 @@ def check_target(
             f"{target.name} is to be opened with metric={asked.value}, its vectors are for {wanted.value}",
             hint=f"write ?metric={wanted.value}",
         )
-    _refuse_source(target, uri, source)
+    _refuse_source(target, source)
     if not overwrite and target.exists():
         raise TargetExistsError(f"{target.name} exists", hint="name another target, or replace it with --overwrite")
     return target
@@ -153,7 +153,7 @@ def _dispatch(uri: str | os.PathLike[str]) -> tuple[Opener, str, dict[str, str]]
     return opener, rest if scheme else plain, options
 
 
-def _refuse_source(target: Target, uri: str | os.PathLike[str], source: object) -> None:
+def _refuse_source(target: Target, source: object) -> None:
     """Raise a `ConfigError` when writing the target would change what is read."""
     if not isinstance(source, str | os.PathLike):
         return
@@ -161,7 +161,7 @@ def _refuse_source(target: Target, uri: str | os.PathLike[str], source: object) 
     bare = split_options(text)[0] if isinstance(source, str) else text
     error = ConfigError(f"cannot write {target.name}, it belongs to the store that is read", hint="write elsewhere")
     if target.path is None:
-        if split_options(os.fspath(uri))[0] == bare:
+        if isinstance(source, str) and _same_place(target, text):
             raise error
         return
     written = os.path.realpath(target.path)
@@ -172,6 +172,16 @@ def _refuse_source(target: Target, uri: str | os.PathLike[str], source: object) 
         same = os.path.exists(written) and os.path.samefile(read, written)
         if same or _within(written, read) or _within(read, written):
             raise error
+
+
+def _same_place(target: Target, source: str) -> bool:
+    """Whether a store of an engine is where another is to be written."""
+    try:
+        opener, rest, options = _dispatch(source)
+        assert opener.target is not None
+        return opener.target(rest, options).name == target.name
+    except RagdiagError:  # it is read by an adapter that writes nothing, or its URI does not name a collection
+        return False
 
 
 def _within(path: str, folder: str) -> bool:

@@ -20,7 +20,7 @@ from ragdiag.engine import Progress, Step
 from ragdiag.errors import ConfigError, JudgementsError, StoreError, VectorsError
 from ragdiag.report.json import to_json
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.stores import ArrayStore
+from ragdiag.stores import ArrayStore, ScannedStore
 from ragdiag.testing.worlds import isotropic, offset_normal
 from ragdiag.types import Batch, Float32, Measure, Shard, StoreInfo
 from tests.audit.handbook import HANDBOOK, QUERY_VECTORS, corpus, planted
@@ -221,10 +221,10 @@ def test_progress_counts_the_documents() -> None:
     assert told == [(stage, *count) for stage in stages for count in counts]
 
 
-class Repeated:
+class Repeated(ScannedStore):
     """A store that breaks the promise of unique ids."""
 
-    info: StoreInfo = StoreInfo(name="repeated", kind="test", count=40, dim=24, metric=None)
+    info = StoreInfo(name="repeated", kind="test", count=40, dim=24, metric=None)
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         ids = [f"d{i}" for i in range(20)]

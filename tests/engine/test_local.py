@@ -9,7 +9,7 @@ from ragdiag.engine import Block, LocalEngine
 from ragdiag.errors import StoreError
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.sample import Sample, SampleStep
-from ragdiag.stores import ArrayStore, VectorStore
+from ragdiag.stores import ArrayStore, ScannedStore, VectorStore
 from ragdiag.types import Batch, Float32, Shard, StoreInfo
 
 WHOLE = Shard(0, 1)
@@ -59,10 +59,10 @@ def test_unusable_vectors_are_marked() -> None:
     assert np.isfinite(block.norms).all()
 
 
-class Mixed:
+class Mixed(ScannedStore):
     """A store that breaks its promise of one dimension."""
 
-    info: StoreInfo = StoreInfo(name="mixed", kind="test", count=4, dim=3, metric=None)
+    info = StoreInfo(name="mixed", kind="test", count=4, dim=3, metric=None)
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         yield Batch(["a", "b"], vectors(2, 3))

@@ -11,7 +11,7 @@ import numpy as np
 from ragdiag import Plan, Report, audit
 from ragdiag.findings.finding import Finding
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.stores import ArrayStore
+from ragdiag.stores import ArrayStore, ScannedStore
 from ragdiag.testing.worlds import isotropic
 from ragdiag.types import Batch, Float32, Float64, IntArray, Shard, StoreInfo
 
@@ -71,7 +71,7 @@ def counts(lists: IntArray, n: int) -> IntArray:
     return np.bincount(lists.ravel(), minlength=n).astype(np.int64)
 
 
-class Told:
+class Told(ScannedStore):
     """A store that says something else of itself than what it holds."""
 
     def __init__(self, store: ArrayStore, **said: Any) -> None:

@@ -14,7 +14,7 @@ from ragdiag.retrieval.decomposition import preferred
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.losses import Cause, Losses
 from ragdiag.statistics.neighbors import Neighbors
-from ragdiag.stores import ArrayStore
+from ragdiag.stores import ArrayStore, ScannedStore
 from ragdiag.testing.worlds import isotropic
 from ragdiag.types import Batch, Float32, Shard, StoreInfo
 from tests.shared import DATA, corpus, needs_shared_data
@@ -35,7 +35,7 @@ def labels(relevant: Sequence[dict[str, int]] | None = None) -> Judgements:
     return Judgements("toy", tuple(f"q{i}" for i in range(M)), tuple(f"where is {i}?" for i in range(M)), tuple(given))
 
 
-class Watched:
+class Watched(ScannedStore):
     """A store that notes how many documents are looked up at once, and which."""
 
     def __init__(self, store: ArrayStore) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ragdiag.errors import ConfigError, StoreNotFoundError, UnknownStoreError
-from ragdiag.stores import ArrayStore, VectorStore, open_store
+from ragdiag.stores import ArrayStore, ScannedStore, VectorStore, open_store
 from ragdiag.stores.uri import check_options, split_options, split_scheme, without_credentials
 from ragdiag.types import Metric
 
@@ -67,12 +67,10 @@ def test_an_object_that_nobody_opens(target: object) -> None:
 
 
 def test_a_class_of_our_own_is_a_store() -> None:
-    class Mine:
+    class Mine(ScannedStore):
         info = ArrayStore(np.eye(2)).info
 
-        def scan(self) -> None: ...
-
-        def fetch(self) -> None: ...
+        def fetch(self, ids: object) -> None: ...
 
     store = Mine()
     assert isinstance(store, VectorStore)

@@ -321,6 +321,9 @@ class Table:
     def exists(self) -> bool:
         return bool(self.rows)
 
+    def draft(self, uri: str, *, overwrite: bool) -> Any:
+        raise NotImplementedError
+
     def write(self, batches: Iterator[Batch], new: Any) -> None:
         self.rows[:] = [(batch.ids, batch.texts, batch.metadata) for batch in batches]
 
