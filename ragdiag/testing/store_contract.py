@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,10 +23,13 @@ _TEXT_PARTS = ("plain", "Größe", "向量检索", "عربي", "🦜 emoji", "a\
 class StoreContract:
     """Hold a store to the contract of `ragdiag.stores.VectorStore`; subclass it in a test file.
 
+    What an adapter cannot do is an override of the test, marked ``pytest.mark.xfail(reason=…, raises=…)``,
+    that calls the base class's. Stores of a running engine use `EngineContract`.
+
     Attributes
     ----------
     folder : pathlib.Path
-        An empty folder for each test.
+        An empty folder for each store that `make` makes.
     loss_tolerance : float
         Largest relative error ``|read − written| / |written|`` over all vectors. Not 0 only for a
         store whose ``info.loss`` says why.
@@ -49,22 +53,34 @@ class StoreContract:
     supports_metadata: bool = True
 
     def make(
-        self,
-        ids: Sequence[str],
-        vectors: Float32,
-        texts: Sequence[str],
-        metadata: Sequence[Mapping[str, Any]],
+        self, ids: Sequence[str], vectors: Float32, texts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
     ) -> VectorStore:
-        """Write these documents to a new store and open it; to be given by the subclass."""
+        """Write these documents to a new store, beside nothing that was made before, and open it."""
         raise NotImplementedError
 
     def reopen(self, store: VectorStore) -> VectorStore:
         """Open the store that `make` just made a second time; by default there is no second way."""
         return store
 
+    def kept(self, vectors: Float32) -> Float32:
+        """Return what the engine means to keep of these vectors: themselves, or their directions."""
+        return vectors
+
+    def bytes_on_disk(self) -> Mapping[str, bytes]:
+        """Return the files that reading must not change; engines that keep a log beside their data return none."""
+        return {str(path): path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file()}
+
+    _made: ClassVar[dict[type, tuple[Path, Any]]] = {}
+
     @pytest.fixture(autouse=True)
     def _give_folder(self, tmp_path: Path) -> None:
         self.folder = tmp_path
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Close the store that the tests of this class read."""
+        if cls in cls._made:
+            cls._made.pop(cls)[1].close()
 
     def test_info_says_what_a_scan_yields(self) -> None:
         """``info`` agrees with the documents, and declares a loss when there is one."""
@@ -165,10 +181,10 @@ class StoreContract:
     def test_reading_changes_nothing(self) -> None:
         """Reading, and writing into what was read, leaves the store as it was."""
         ids, _, store = self._filled()
-        before = _facts(self.folder), _by_id(store, ids).vectors.copy(), store.info
+        before = self.bytes_on_disk(), _by_id(store, ids).vectors.copy(), store.info
         for batch in (*store.scan(batch_size=64), store.fetch(ids[:5])):
             batch.vectors[:] = 7.0  # batches are the reader's own
-        after = _facts(self.folder), _by_id(store, ids).vectors, store.info
+        after = self.bytes_on_disk(), _by_id(store, ids).vectors, store.info
         assert after[0] == before[0], "files changed"
         np.testing.assert_array_equal(after[1], before[1])
         assert after[2] == before[2]
@@ -183,16 +199,62 @@ class StoreContract:
         store.fetch(ids[:3])
         assert sum(len(batch) for batch in running) == MANY - 50
 
+    def test_a_sample_holds_documents_as_they_are(self) -> None:
+        """A sample is as large as asked for, without repeats, in scan order, and the same for the same seed."""
+        ids, vectors, store = self._filled()
+        row = {id_: at for at, id_ in enumerate(ids)}
+        one = store.sample(40, np.random.default_rng(3))
+        assert list(one.ids) == list(store.sample(40, np.random.default_rng(3)).ids)
+        assert len(set(one.ids)) == len(one) == 40
+        assert list(one.ids) == [id_ for id_ in _order(store, 50) if id_ in set(one.ids)]
+        self._assert_close(one.vectors, vectors[[row[id_] for id_ in one.ids]])
+        assert one.texts == ([_text(row[id_]) for id_ in one.ids] if self.supports_texts else None)
+        assert one.metadata == ([_meta(row[id_]) for id_ in one.ids] if self.supports_metadata else None)
+        assert list(store.sample(MANY + 1, np.random.default_rng(3)).ids) == _order(store, 50)
+        assert len(store.sample(0, np.random.default_rng(3))) == 0
+
+    def test_samples_are_uniform(self) -> None:
+        """Every document is drawn equally often: chi-square over the ids of 60 samples, p above 1e-6."""
+        from scipy.stats import chi2
+
+        ids, _, store = self._filled()
+        rng, draws, size = np.random.default_rng(4), 60, 50
+        row = {id_: at for at, id_ in enumerate(ids)}
+        counts = np.bincount([row[id_] for _ in range(draws) for id_ in store.sample(size, rng).ids], minlength=MANY)
+        # Without replacement the variance is that of a hypergeometric count.
+        p = size / MANY
+        statistic = float(((counts - draws * p) ** 2).sum() / (draws * p * (1 - p))) * (MANY - 1) / MANY
+        assert chi2.sf(statistic, MANY - 1) > 1e-6
+
+    def test_count_is_how_many_there_are(self) -> None:
+        """``count`` agrees with what ``info`` said when the store was opened."""
+        _, _, store = self._filled()
+        assert store.count() == store.info.count == MANY
+
+    def test_a_closed_store_opens_again(self) -> None:
+        """After ``close`` the same documents are there when it is opened anew."""
+        ids = self._ids(3)
+        store = self.make(ids, _vectors()[:3], [_text(at) for at in range(3)], [_meta(at) for at in range(3)])
+        before = store.fetch(ids).vectors
+        store.close()
+        with closing(self.reopen(store)) as again:
+            np.testing.assert_array_equal(again.fetch(ids).vectors, before)
+
     def _ids(self, count: int) -> list[str]:
         return [_id(at) if self.keeps_ids else str(at) for at in range(count)]
 
     def _filled(self) -> tuple[list[str], Float32, VectorStore]:
+        """Return the store that the tests of this class read; none of them writes to it."""
         vectors, ids = _vectors(), self._ids(MANY)
-        texts, metadata = [_text(at) for at in range(MANY)], [_meta(at) for at in range(MANY)]
-        return ids, vectors, self.make(ids, vectors.copy(), texts, metadata)
+        if type(self) not in self._made:
+            texts, metadata = [_text(at) for at in range(MANY)], [_meta(at) for at in range(MANY)]
+            self._made[type(self)] = self.folder, self.make(ids, vectors.copy(), texts, metadata)
+        self.folder, store = self._made[type(self)]
+        return ids, vectors, store
 
     def _assert_close(self, read: Float32, written: Float32) -> None:
         assert read.shape == written.shape
+        written = self.kept(written)
         if self.loss_tolerance == 0:
             np.testing.assert_array_equal(read, written)
             return
@@ -237,7 +299,3 @@ def _by_id(store: VectorStore, ids: Sequence[str]) -> Batch:
         [batch.texts[row] for batch, row in found if batch.texts is not None] or None,
         [batch.metadata[row] for batch, row in found if batch.metadata is not None] or None,
     )
-
-
-def _facts(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
