@@ -151,8 +151,7 @@ class StoreContract:
         """No ids give no documents, of the store's dimension."""
         _, _, store = self._filled()
         batch = store.fetch([])
-        assert len(batch) == 0
-        assert batch.vectors.shape == (0, DIM)
+        assert (len(batch), batch.vectors.shape) == (0, (0, DIM))
 
     @pytest.mark.parametrize("unknown", ["no such id", "", "-1", str(MANY), "9" * 30, "٣", "00", "\ud800"])
     def test_fetch_of_an_unknown_id_raises(self, unknown: str) -> None:

@@ -1,0 +1,1 @@
+"""LanceDB as a store."""

@@ -1,0 +1,1 @@
+"""sqlite-vec as a store."""
