@@ -127,12 +127,18 @@ def rows_of(dataset: Any) -> list[Mapping[str, Any]]:
 
 def dataset_of(queries: Sequence[Retrieved]) -> Any:
     """Return the dataset of some queries; see `to_dataset`."""
-    sample = ragas("ragas.dataset_schema").SingleTurnSample
     if not any(q.ids or q.contexts for q in queries):
         raise JudgementsError("no query retrieved anything", hint="were the lists lost on the way?")
-    with_ids = any(q.ids for q in queries)
-    with_texts = any(q.contexts for q in queries)
-    samples = [
+    return _dataset_class()(samples=samples_of(queries), query_ids=[q.query_id for q in queries])
+
+
+def samples_of(queries: Sequence[Retrieved]) -> list[Any]:
+    """Return the samples, in order; lists are empty, not unknown, where none retrieved anything."""
+    sample = ragas("ragas.dataset_schema").SingleTurnSample
+    nothing = not any(q.ids or q.contexts for q in queries)
+    with_ids = nothing or any(q.ids for q in queries)
+    with_texts = nothing or any(q.contexts for q in queries)
+    return [
         sample(
             user_input=q.text,
             retrieved_context_ids=list(q.ids) if with_ids else None,
@@ -144,7 +150,6 @@ def dataset_of(queries: Sequence[Retrieved]) -> Any:
         )
         for q in queries
     ]
-    return _dataset_class()(samples=samples, query_ids=[q.query_id for q in queries])
 
 
 @cache

@@ -7,14 +7,15 @@ import copy
 import inspect
 import math
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ragdiag.errors import ConfigError
 from ragdiag.retrieval.retrieved import Retrieved
-from ragdiag_ragas.datasets import dataset_of
+from ragdiag_ragas.datasets import samples_of
 from ragdiag_ragas.installed import ragas
 from ragdiag_ragas.metrics import less_is_better
 
@@ -64,23 +65,55 @@ def ragas_scores(metric: Any, queries: Sequence[Retrieved], llm: Any = None) -> 
     """
     worst = 1.0 if less_is_better(ragas_name(metric)) else 0.0
     ask = _asker(metric, llm)
-    samples = list(dataset_of(queries).samples)
+    samples = samples_of(queries)
 
     async def one(sample: Any, gate: asyncio.Semaphore) -> Outcome:
         async with gate:
             try:
                 return _outcome(await ask(sample), metric, worst)
             except Exception as error:  # whatever a metric or its model raises is a failure of this row
-                return Outcome(worst, f"{type(error).__name__}: {error}".rstrip(": "))
+                return _failed(error, worst)
 
     async def every() -> list[Outcome]:
         gate = asyncio.Semaphore(AT_ONCE)
-        return list(await asyncio.gather(*(one(sample, gate) for sample in samples)))
+        # If the whole is cancelled this raises; a CancelledError among the results is a row's own.
+        found = await asyncio.gather(*(one(sample, gate) for sample in samples), return_exceptions=True)
+        return [_failed(each, worst) if isinstance(each, asyncio.CancelledError) else _raised(each) for each in found]
 
-    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop running in this one
-        outcomes = thread.submit(asyncio.run, every()).result()
+    outcomes = _in_a_thread(every)
     assert len(outcomes) == len(queries), "every query has an outcome"
     return outcomes
+
+
+def _failed(error: BaseException, worst: float) -> Outcome:
+    return Outcome(worst, f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+def _raised(found: Outcome | BaseException) -> Outcome:
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _in_a_thread(every: Callable[[], Coroutine[Any, Any, list[Outcome]]]) -> list[Outcome]:
+    """Run it in a loop of its own, since a notebook has one running in this thread; Ctrl-C here cancels it there."""
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def whole() -> list[Outcome]:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio.run makes one"
+        running.append((asyncio.get_running_loop(), task))
+        return await every()
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(lambda: asyncio.run(whole()))
+        try:
+            return done.result()
+        except BaseException:
+            for loop, task in running:
+                with suppress(RuntimeError):  # it is over
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _scores(metric: Any) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -224,6 +226,99 @@ def test_in_a_running_loop(ragas: Any) -> None:
         return evaluate([asked(1, ["a"])], [One()]).runs[0].scores["one"].mean.value
 
     assert asyncio.run(notebook()) == 1.0
+
+
+class Sleepy:
+    """Raises what it is told to for the second question; asked for the others it sleeps so long."""
+
+    name = "sleepy"
+
+    def __init__(self, seconds: float, act: Callable[[], Any]) -> None:
+        self.seconds, self.act = seconds, act
+        self.cancelled: list[str] = []
+
+    async def ascore(self, user_input: str) -> float:
+        if user_input == "question 2":
+            await asyncio.sleep(0.05)  # until the others sleep
+            self.act()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled.append(user_input)
+            raise
+        return 1.0
+
+
+def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+def test_a_row_that_is_cancelled_has_failed_and_no_other(ragas: Any) -> None:
+    metric = Sleepy(0.1, cancelled)
+    found = evaluate([asked(number, ["a"]) for number in range(1, 5)], [metric])
+    assert [row.scores["sleepy"] for row in found.rows] == [1.0, 0.0, 1.0, 1.0]
+    assert {row.query_id: dict(row.failures) for row in found.failures} == {
+        "q2": {"sleepy": "CancelledError"}  # a task that is cancelled keeps no words
+    }
+    assert (found.runs[0].scores["sleepy"].mean.value, found.table[0]["failures"]) == (0.75, 1)
+    assert metric.cancelled == []
+
+
+def test_a_row_that_cancels_its_own_task_has_failed_and_no_other(ragas: Any) -> None:
+    """As a scope of another library does that was left open."""
+
+    def cancel() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    found = evaluate([asked(number, ["a"]) for number in range(1, 4)], [Sleepy(0.1, cancel)])
+    assert [row.scores["sleepy"] for row in found.rows] == [1.0, 0.0, 1.0]
+    assert [row.failures for row in found.failures] == [{"sleepy": "CancelledError"}]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
+def test_a_keyboard_interrupt_cancels_the_whole(ragas: Any) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    metric = Sleepy(3600, lambda: signal.pthread_kill(main, signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([asked(number, ["a"]) for number in range(1, 5)], [metric])
+    assert sorted(metric.cancelled) == ["question 1", "question 2", "question 3", "question 4"]
+
+
+def test_a_similarity_that_retrieved_nothing_at_all_counts_as_such(ragas: Any) -> None:
+    precision = ragas("ragas.metrics._context_precision").IDBasedContextPrecision()
+    recall = ragas("ragas.metrics._context_recall").IDBasedContextRecall()
+    lists = {
+        "cosine": [asked(number, ["a"]) for number in range(1, 5)],
+        "broken": [asked(number, []) for number in range(1, 5)],
+    }
+    found = evaluate(lists, [precision, recall, "nDCG@10"])
+    good, broken = found.runs
+    assert [paired.mean.value for paired in good.scores.values()] == [1.0, 1.0, 1.0]
+    assert [paired.mean.value for paired in broken.scores.values()] == [0.0, 0.0, 0.0]
+    assert [paired.mean.n for paired in broken.scores.values()] == [4, 4, 4]
+    assert [paired.delta.value for paired in broken.scores.values()] == [-1.0, -1.0, -1.0]
+    assert [(row.similarity, row.query_id, dict(row.failures)) for row in found.failures] == [
+        ("broken", f"q{number}", {precision.name: "it gave nan"}) for number in range(1, 5)
+    ]
+
+
+def test_nothing_retrieved_for_a_metric_of_texts(ragas: Any) -> None:
+    """What is given to it is an empty list, and what was wanted."""
+    seen: list[tuple[list[str], list[str]]] = []
+
+    class Contexts:
+        name = "contexts"
+
+        async def ascore(self, retrieved_contexts: list[str], reference_contexts: list[str]) -> float:
+            seen.append((retrieved_contexts, reference_contexts))
+            return float(len(retrieved_contexts))
+
+    found = evaluate([asked(1, [], relevant_contexts=("Snow is white.",))], [Contexts()])
+    assert seen == [([], ["Snow is white."])]
+    assert (found.rows[0].scores, found.failures) == ({"contexts": 0.0}, ())
 
 
 @pytest.mark.parametrize(
