@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ragdiag.errors import ConfigError
 from ragdiag.stores.base import EVERYTHING, Draft, NewStore
-from ragdiag.stores.replace import is_taken, put, replacing, staging
+from ragdiag.stores.replace import check_replaceable, is_taken, put, replacing, staging
 from ragdiag.stores.uri import moved, without_credentials
 from ragdiag.types import Batch, Metric
 
@@ -63,6 +63,7 @@ class PathTarget:
     def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
         """Give a place in a hidden folder beside it."""
         with staging(self.path) as work:
+            check_replaceable(self.path, folder=self.folder, overwrite=overwrite, belongs=self._belongs)
             draft = os.path.join(work, os.path.basename(os.path.realpath(self.path)))
 
             def place() -> None:
