@@ -14,18 +14,18 @@ from ragdiag.retrieval.tokens import folded, patterns
 _RAISED = re.compile("(?<=[0-9])(?=[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u00bc-\u00be\u2150-\u215e])")
 
 # So that "two bar" is "2 bar" and not "three bar".
-_ENGLISH = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_GERMAN = "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
-_ZEHNER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert".split()
+_ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_GERMAN = ["null", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"]
+_ZEHNER = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig", "hundert"]
 _NUMBERS = {folded(word): str(i) for words in (_ENGLISH, _GERMAN) for i, word in enumerate(words)}
 _NUMBERS |= {folded(word): f"{i}0" for words in (_TENS, _ZEHNER) for i, word in enumerate(words, start=2)}
 
-_DENIALS = frozenset(
-    "not no never none nothing neither nor cannot without unless except "
-    "nicht kein keine keinen keinem keiner keines nie niemals ohne weder ausser "
-    "ne pas jamais sans aucun aucune ni sauf nunca jamás sin ningún ninguna nada não sem nenhum nenhuma non mai senza "
-    "не ни нет без никогда 不 没 沒 無 无 未 勿 非 禁 莫 لا ليس नहीं मत".split()
+_DENIAL = re.compile(
+    "not|no|never|none|nothing|neither|nor|cannot|without|unless|except"
+    "|nicht|kein|keine[nmrs]?|nie|niemals|ohne|weder|ausser|ne|pas|jamais|sans|aucune?|ni|sauf"
+    "|nunca|jamás|sin|ningún|ninguna|nada|não|sem|nenhuma?|non|mai|senza"
+    "|не|ни|нет|без|никогда|[不没沒無无未勿非禁莫]|لا|ليس|नहीं|मत"
 )
 
 
@@ -59,7 +59,7 @@ class Wording:
         """How many words deny."""
         units = self.spaced.split()
         short = sum(units[i][-1] == "n" and units[i + 1] in "'’" and units[i + 2] == "t" for i in range(len(units) - 2))
-        return short + sum(unit in _DENIALS for unit in units)
+        return short + sum(_DENIAL.fullmatch(unit) is not None for unit in units)
 
     def agrees(self, other: Wording) -> bool:
         """Return whether the figures are the same, and as much is denied.
@@ -77,11 +77,11 @@ class Wording:
 
 
 def normalised(text: str) -> str:
-    """Return a text without what only looks different: case, blanks, compatibility characters (NFKC).
+    r"""Return a text without what only looks different: case, blanks, compatibility characters (NFKC).
 
     Examples
     --------
-    >>> normalised("A  Room\\nof 10² m²")
+    >>> normalised("A  Room\nof 10² m²")
     'a room of 10^2 m2'
     """
     return " ".join(folded(_RAISED.sub("^", text)).split())
