@@ -10,7 +10,6 @@ import ir_measures
 
 from ragdiag.errors import ConfigError, JudgementsError
 from ragdiag.retrieval.judgements import whole_grade
-from ragdiag.retrieval.ragas_results import LESS_IS_BETTER
 from ragdiag.retrieval.retrieved import Retrieved
 
 _NAME = re.compile(r"([A-Za-z_]+)(?:@([1-9][0-9]{0,5}))?")
@@ -266,14 +265,3 @@ def metric_named(name: str) -> Metric:
     if match is None or match[1] not in KINDS:
         raise ConfigError(f"unknown metric {name!r}", hint=f"such as {', '.join(NAMES)}, or a metric object of Ragas")
     return Metric(name, KINDS[match[1]], int(match[2]) if match[2] else None)
-
-
-def less_is_better(name: str) -> bool:
-    """Return whether the worst score of a metric, ours or Ragas', is the largest.
-
-    Examples
-    --------
-    >>> less_is_better("hub_exposure@10"), less_is_better("nDCG@10")
-    (True, False)
-    """
-    return name.startswith(LESS_IS_BETTER)

@@ -26,8 +26,10 @@ WORST = 5
 ID = 40  # characters of a query id or a metric's name; they are foreign
 NAMED = 10  # metrics in a sentence
 # The worst score of these is the largest: Ragas', then ours.
-LESS_IS_BETTER = ("noise_sensitivity", "harmfulness", "maliciousness")
-LESS_IS_BETTER += ("hub_exposure", "duplicates", "lexical_only_misses")
+LESS_IS_BETTER = (
+    *("noise_sensitivity", "harmfulness", "maliciousness"),
+    *("hub_exposure", "duplicates", "lexical_only_misses"),
+)
 _OTHER = {"query_id", "id", "user_input", "response", "reference", "query_length", "query_style", "persona_name"}
 
 

@@ -84,7 +84,7 @@ def test_harm_is_turned_round_too(tmp_path: Path) -> None:
 
 
 def test_long_names_and_many_metrics_are_cut(tmp_path: Path) -> None:
-    more = {f"{i:03}{'x' * 5000}": 0.25 for i in range(200)}
+    more: dict[str, Any] = {f"{i:03}{'x' * 5000}": 0.25 for i in range(200)}
     report = ragdiag.audit(STORE, ragas=written(tmp_path, [row(1, ["d1"], 1.0, **more)]))
     first = next(note for note in report.notes if note.startswith("results.jsonl"))
     named = ", ".join(f"{i:03}{'x' * 37} 0.250" for i in range(9))
