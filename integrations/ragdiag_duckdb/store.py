@@ -156,7 +156,9 @@ class DuckDBStore:
 
     def _scanned(self, size: int, shard: Shard) -> Iterator[Batch]:
         row = 0
-        with self._cursor.cursor() as cursor:
+        with told(self._name, hint=_HINT):
+            own = self._cursor.cursor()
+        with own as cursor:
             with told(self._name, hint=_HINT):
                 cursor.execute("BEGIN")
                 ((last,),) = cursor.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {self._table}").fetchall()
