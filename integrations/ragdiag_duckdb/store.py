@@ -130,7 +130,7 @@ class DuckDBStore:
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
         """Return the `k` best documents of each query, by DuckDB's functions on lists, as LangChain does.
 
-        DuckDB has no cosine with a zero vector and ranks it before all others: its score is NaN.
+        DuckDB 2.0 has no cosine with a zero vector and ranks it before all others: its score is NaN.
         """
         if effort is not None:
             raise StoreError(f"{self._name}: a search of DuckDB has no setting", hint="leave out the effort")
