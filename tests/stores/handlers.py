@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -35,5 +36,12 @@ def refuses(path: str) -> Handler:
 def complains(path: str) -> Handler:
     def answer(request: bytes) -> bytes:
         raise StoreError("not this request", hint="ask again")
+
+    return answer
+
+
+def dies(path: str) -> Handler:
+    def answer(request: bytes) -> bytes:
+        os.abort()
 
     return answer

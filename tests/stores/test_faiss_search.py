@@ -233,3 +233,12 @@ def test_a_file_that_changed_since_it_was_opened(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"x\.faiss could not be"):
         store.search(Q, 3)
     store.close()
+
+
+def test_a_child_that_dies_is_an_error_and_another_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"")
+    child = children.Child("tests.stores.handlers", "dies", str(path), dead="could not be searched", memory_factor=1)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"x could not be searched: build it again"):
+            child.ask(b"hello")
