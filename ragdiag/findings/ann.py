@@ -34,7 +34,7 @@ def _recall(evidence: Evidence) -> Iterator[Finding]:
         "ANN001",
         Severity.ERROR if high < BAD else Severity.WARNING,
         RECALL.title,
-        f"For {whose}, the index finds {percent(recall.value)} of the nearest documents; {check.wanted:g} is wanted.",
+        f"For {whose}, the index finds {percent(recall.value)} of the nearest documents; {limit(check.wanted)} is wanted.",
         {check.main: recall, **shown},
         "Relevant documents are in the store and rank high, and the application never sees them.",
         _remedy(check),
@@ -84,12 +84,14 @@ RECALL = Rule(
 def _unreachable(evidence: Evidence) -> Iterator[Finding]:
     check = _check(evidence)
     share = evidence.measure(UNREACHABLE)
-    if len(check.unreached):
+    lost = len(check.unreached)
+    if lost:
+        not_found = "is not found by its own vector" if lost == 1 else "are not found by their own vectors"
         yield Finding(
             "ANN002",
             Severity.WARNING if at_least(share, LOST) else Severity.INFO,
             LOST_DOCUMENTS.title,
-            f"{counted(len(check.unreached), 'document')} of {share.n:,} drawn are not found by their own vectors.",
+            f"Of {share.n:,} documents drawn, {lost:,} {not_found}.",
             {UNREACHABLE: share},
             "No query finds these documents, or hardly any: the one that suits them best does not.",
             Remedy(f"Add these documents to the index again{_or_raise(check)}; build it anew if there are many."),

@@ -26,6 +26,7 @@ def ann_section(page: Page, check: AnnCheck) -> None:
     page.row([((text, "dim"), sign * w) for text, w, sign in zip(header, widths, signs, strict=True)], indent=2)
     for row in rows:
         page.row([(text, sign * w) for text, w, sign in zip(row, widths, signs, strict=True)], indent=2)
+    page.line(("Times are of one search after the other, with the way there and back.", "dim"), indent=2)
     page.line(_said(check), indent=2)
 
 

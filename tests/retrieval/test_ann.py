@@ -217,6 +217,15 @@ def test_what_cannot_be_checked_says_why() -> None:
     assert few.notes[0] == "20 queries cannot prove a recall of 0.9; more of them could"
 
 
+def test_hits_that_the_store_does_not_hold() -> None:
+    class Invents(Searched):
+        def search(self, *args: Any, **options: Any) -> Any:
+            return [type(h)(("no such id", *h.ids[1:]), h.scores) for h in super().search(*args, **options)]
+
+    check = checked(Invents(X), Q)
+    assert check.recall.undefined.startswith("its own search failed: array holds no document with id 'no such id'")
+
+
 def test_a_server_that_goes_while_settings_are_tried() -> None:
     def misses(query: int, ids: list[str], effort: int | None) -> Any:
         return failing(query, ids, effort) if effort == 4 else by_effort(query, ids, effort)
@@ -269,7 +278,8 @@ def test_the_interval_of_the_bootstrap_would_not() -> None:
 
 def brute(queries: Float32, documents: Float32, labels: Any, k: int = 10) -> Float64:
     """Return the recall of faiss's own labels, by sorting all distances in float64."""
-    truth = true_scores(queries, documents, Metric.L2)
+    D, A = documents.astype(np.float64), queries.astype(np.float64)
+    truth = -np.sqrt(((A**2).sum(axis=1)[:, None] - 2 * A @ D.T + (D**2).sum(axis=1)).clip(0))
     kth = np.sort(truth, axis=1)[:, -k]
     return np.array([np.mean(row[found] >= edge - 1e-6) for row, found, edge in zip(truth, labels, kth, strict=True)])
 
