@@ -65,7 +65,7 @@ def dense(client: Any, collection: str, wanted: str | None, name: str) -> Dense:
     vectors = config.params.vectors or {}
     named = vectors if isinstance(vectors, dict) else {"": vectors}
     known = {at: params for at, params in named.items() if params.multivector_config is None}
-    shown = ", ".join(repr(at) for at in sorted(known))
+    shown = ", ".join(repr(at) if at else "one without a name" for at in sorted(known))
     if not known:
         kinds = "multivectors" if named else "sparse vectors"
         raise StoreError(f"{name} holds {kinds} only", hint="one dense vector per point is needed")

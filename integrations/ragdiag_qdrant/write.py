@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -104,22 +105,27 @@ class ServerTarget(CollectionTarget):
         def switch(client: Any) -> None:
             from qdrant_client import models
 
-            aliases = {alias.alias_name: alias.collection_name for alias in client.get_aliases().aliases}
-            old = aliases.get(self.collection)
-            steps: list[Any] = []
-            if old is not None:
-                steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self.collection)))
-            elif self.collection in {found.name for found in client.get_collections().collections}:
+            aliases = _aliases(client)
+            old, new = aliases.get(self.collection), aliases.get(draft, draft)  # a draft that was written has an alias
+            if old is None and self.collection in {found.name for found in client.get_collections().collections}:
                 client.delete_collection(self.collection)
-            alias = models.CreateAlias(collection_name=draft, alias_name=self.collection)
-            client.update_collection_aliases([*steps, models.CreateAliasOperation(create_alias=alias)])
+            taken = [name for name in (self.collection, draft) if name in aliases]
+            alias = models.CreateAlias(collection_name=new, alias_name=self.collection)
+            steps = [*map(_without, taken), models.CreateAliasOperation(create_alias=alias)]
+            client.update_collection_aliases(steps)
             if old is not None and old.startswith(DRAFT):  # made by us; another's stays
                 client.delete_collection(old)
 
         self._asked(switch)
 
     def _drop(self, collection: str) -> None:
-        self._asked(lambda client: client.delete_collection(collection))
+        def drop(client: Any) -> None:
+            real = _aliases(client).get(collection)
+            if real is not None:
+                client.update_collection_aliases([_without(collection)])
+            client.delete_collection(real or collection)
+
+        self._asked(drop)
 
     def _asked(self, action: Callable[[Any], _T]) -> _T:
         """Do something with a client of its own."""
@@ -129,6 +135,16 @@ class ServerTarget(CollectionTarget):
                 return action(client)
         finally:
             client.close()
+
+
+def _aliases(client: Any) -> dict[str, str]:
+    return {alias.alias_name: alias.collection_name for alias in client.get_aliases().aliases}
+
+
+def _without(alias: str) -> Any:
+    from qdrant_client import models
+
+    return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
 
 
 def qdrant_target(place: Place) -> FolderTarget | ServerTarget:
@@ -172,7 +188,8 @@ def _fill(client: Any, collection: str, batches: Iterator[Batch], new: NewStore,
             points.append(
                 models.PointStruct(id=point, vector={place.vector: vector} if place.vector else vector, payload=payload)
             )
-        with told(name, secrets=[place.api_key]):
+        with told(name, secrets=[place.api_key]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a folder with over 20,000 points, as when it is opened
             client.upload_points(collection, points, wait=True)
 
 

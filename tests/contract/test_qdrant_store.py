@@ -149,11 +149,12 @@ class TestQdrantFolder(QdrantContract):
         return self.open()
 
     def reopen(self, store: Any) -> VectorStore:
-        return self.open() if store._client._client.closed else store
+        return self.open() if store._client._client.closed else open_store(store)
 
     def open(self) -> VectorStore:
-        type(self).opened = open_store(f"qdrant:{self.folder / 'db'}?collection={self.name}")
-        return self.opened
+        opened = open_store(f"qdrant:{self.folder / 'db'}?collection={self.name}")
+        type(self).opened = opened
+        return opened
 
     def make_another(self) -> None:
         super().make_another()
@@ -173,7 +174,7 @@ class TestWrittenFolder(WrittenQdrant):
         return f"qdrant:{self.folder}/{name}"
 
     def reopen(self, store: Any) -> VectorStore:
-        return super().reopen(store) if store._client._client.closed else store
+        return super().reopen(store) if store._client._client.closed else open_store(store)
 
 
 class TestWrittenNamed(TestWrittenFolder):
