@@ -214,6 +214,23 @@ def test_a_server_asks_for_the_collections_name(server: Server) -> None:
         check_target(f"chroma:{server.url}", metric="l2")
 
 
+def test_a_draft_is_put_in_its_place_or_leaves_nothing(server: Server) -> None:
+    uri = f"chroma:{server.url}?collection=drafted"
+    target = check_target(uri, metric="l2")
+    for value in (1, 2):
+        one = [Batch(["x"], np.full((1, 2), value, dtype=np.float32), ["t"], [{}])]
+        with target.draft(uri, overwrite=True) as draft:
+            write_store(draft.uri, one, dim=2, metric="l2")
+        with target.draft(uri, overwrite=True) as draft:
+            write_store(draft.uri, one, dim=2, metric="l2")
+            draft.put()
+        store = open_store(uri)
+        assert store.fetch(["x"]).vectors.tolist() == [[value, value]]
+        store.close()
+    with server.client() as client:
+        assert not [found.name for found in client.list_collections() if found.name.startswith("ragdiag_")]
+
+
 def test_without_the_library_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "chromadb", None)
     with pytest.raises(MissingExtraError, match=r'pip install "ragdiag\[chroma\]"'):
