@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,8 @@ class QdrantStore(ScannedStore):
         self._vector = vector
         self._name = name
         self._keys = keys
-        self._owned = owned
+        # Also for a store that is forgotten: Qdrant's client cannot close itself while Python shuts down.
+        self._release = weakref.finalize(self, client.close) if owned else None
         self._secrets = tuple(secrets)
         self._local = is_local(client)
         count = self.count()
@@ -147,8 +149,8 @@ class QdrantStore(ScannedStore):
 
     def close(self) -> None:
         """Close the client, unless it was given."""
-        if self._owned:
-            self._client.close()
+        if self._release is not None:
+            self._release()
 
     @property
     def tuning(self) -> Tuning:
