@@ -9,8 +9,8 @@ from typing import Any
 from ragdiag.artefact import FILES
 from ragdiag.errors import ConfigError
 from ragdiag.stores import Target, check_target, metric_of_target
+from ragdiag.stores.paths import overlap, paths_in
 from ragdiag.stores.replace import check_replaceable
-from ragdiag.stores.uri import split_options, split_scheme
 from ragdiag.types import Metric, StoreInfo
 
 SUFFIX = ".ragdiag"  # of the artefact, after the path of the new store
@@ -30,28 +30,18 @@ def metric_for(to: str, info: StoreInfo) -> Metric:
 def beside(artefact: str | os.PathLike[str] | None, path: str | None, overwrite: bool) -> str:
     """Return the folder of the artefact, which can be written."""
     if artefact is None and path is None:
-        raise ConfigError("the new store is no file or folder", hint="say where the maps go with --artefact DIR")
+        raise ConfigError("the new store is no file or folder here", hint="say where the maps go with --artefact DIR")
     folder = os.fspath(artefact) if artefact is not None else str(path).rstrip("/") + SUFFIX
-    if path is not None and (_holds(path, folder) or _holds(folder, path)):
+    if path is not None and (overlap(path, folder)):
         raise ConfigError(f"{folder} and the new store lie in each other", hint="name another folder for the artefact")
     check_replaceable(folder, folder=True, overwrite=overwrite, belongs=lambda name: name in FILES)
     return folder
 
 
-def _holds(outer: str, inner: str) -> bool:
-    """Whether `inner` is `outer`, or lies in it."""
-    folder, path = os.path.realpath(outer), os.path.realpath(inner)
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
 def refuse_inputs(written: Iterable[str | None], given: Iterable[Any]) -> None:
     """Raise a `ConfigError` when writing would replace what is read, or a part of it."""
-    for source in given:
-        if not isinstance(source, str | os.PathLike):
-            continue
-        text = os.fspath(source)
-        plain = split_options(text)[0] if isinstance(source, str) else text
-        for path in {text, plain, split_scheme(plain)[1]} - {""}:
-            for target in filter(None, written):
-                if os.path.exists(path) and (_holds(path, target) or _holds(target, path)):
-                    raise ConfigError(f"writing {target} would replace {path}, which is read", hint="write elsewhere")
+    targets = list(filter(None, written))
+    for path in (path for source in given for path in paths_in(source)):
+        for target in targets:
+            if overlap(path, target):
+                raise ConfigError(f"writing {target} would replace {path}, which is read", hint="write elsewhere")

@@ -1,1 +1,17 @@
 """LanceDB as a store."""
+
+from __future__ import annotations
+
+from ragdiag.stores import Opener
+from ragdiag_lancedb.opening import accepts, open_lancedb, open_object
+from ragdiag_lancedb.write import lancedb_target
+
+opener = Opener(
+    schemes=("lancedb",),
+    suffixes=(),
+    description="a LanceDB table, live or in a folder: lancedb:./folder?table=documents",
+    open_uri=open_lancedb,
+    accepts=accepts,
+    open_object=open_object,
+    target=lancedb_target,
+)

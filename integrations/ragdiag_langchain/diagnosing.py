@@ -159,9 +159,9 @@ class _Walk:
             return copy
         self.reached += 1
         name = type(obj).__name__
-        sources = [getattr(part, SOURCE) for part in updates.values() if isinstance(part, VectorStore)]
-        source = sources[0] if len(sources) == 1 else self.record.source_of(obj, name)
-        return retriever_view(copy, self.record, source=source)
+        stores = list(_stores(list(updates.values())))
+        source = getattr(stores[0], SOURCE) if len(stores) == 1 else self.record.source_of(obj, name)
+        return retriever_view(copy, self.record, source=source, stores=stores)
 
     def _closures(self, obj: Any, where: str) -> dict[str, Any]:
         """Rebuild the functions of a retriever tool; of any other say that they cannot be reached."""
@@ -205,6 +205,16 @@ def _held(obj: Any) -> Iterator[tuple[str, Any]]:
         yield from (("", part) for part in parts if _may_retrieve(part))
     elif isinstance(obj, BaseModel):
         yield from ((name, part) for name, part in vars(obj).items() if _may_retrieve(part))
+
+
+def _stores(part: Any, depth: int = 0) -> Iterator[VectorStore]:
+    """Yield the recorded stores among what a retriever holds."""
+    if isinstance(part, VectorStore):
+        if record_of_class(part) is not None:
+            yield part
+    elif isinstance(part, list | tuple | dict) and depth < 4:
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _stores(inner, depth + 1)
 
 
 def _may_retrieve(part: Any, depth: int = 0) -> bool:

@@ -13,6 +13,7 @@ from langchain_core.vectorstores import VectorStore
 from ragdiag.errors import EmbeddingsError, StoreError
 from ragdiag.retrieval.embedders import Embedder, checked_rows, load_embedder
 from ragdiag.stores import ArrayStore
+from ragdiag_langchain.views import ORIGINAL
 
 SIZE = 1_000  # documents
 
@@ -75,6 +76,7 @@ def embed_again(
     >>> opened.info.name
     'InMemoryVectorStore (9 documents embedded again)'
     """
+    store = getattr(type(store), ORIGINAL, store)  # what is asked here is no traffic of the application
     name = type(store).__name__
     model = store.embeddings if embeddings is None else load_embedder(embeddings)
     if model is None:

@@ -25,6 +25,16 @@ def is_faiss(store: Any) -> bool:
     return is_a(store, "FAISS", ("langchain_community.vectorstores", "langchain.vectorstores"))
 
 
+def is_remedied(store: Any) -> bool:
+    """Whether it is a `RemediedVectorStore`."""
+    return is_a(store, "RemediedVectorStore", ("ragdiag_langchain.",))
+
+
+def behind(store: Any) -> Any:
+    """Return the store that holds the vectors: the one behind a `RemediedVectorStore`, or the one given."""
+    return store.store if is_remedied(store) else store
+
+
 def metric_of(store: Any) -> Metric | None:
     """Return what ``similarity_search_with_score`` gives: cosine, dot product or squared L2; None when not known."""
     if is_in_memory(store):

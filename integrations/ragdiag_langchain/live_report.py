@@ -31,6 +31,7 @@ from ragdiag.statistics.sample import Sample
 from ragdiag.stores import VectorStore, open_store
 from ragdiag.types import Batch, Float32, IntArray, Measure, StoreInfo
 from ragdiag.vectors import unit
+from ragdiag_langchain.known import behind
 from ragdiag_langchain.traffic import LOWER, Retrieval, Traffic
 
 OUTSIDE = 0.01  # of the documents themselves
@@ -108,7 +109,7 @@ def _opened(store: Any) -> tuple[VectorStore | None, str]:
     if store is None:
         return None, "no store is known to the record"
     try:
-        opened = open_store(store)
+        opened = open_store(behind(store))
     except RagdiagError as error:
         return None, f"the store could not be read ({error.message})"
     return (opened, "") if opened.info.count >= 2 else (None, f"{opened.info.name} holds fewer than two vectors")
@@ -217,7 +218,7 @@ def _measures(traffic: Traffic, distinct: Sequence[Retrieval], documents: int | 
     none = Measure.missing("no document was listed")
     return {
         "traffic.failed": wilson(failed, traffic.asked, null=0.0),
-        "traffic.empty": wilson(traffic.empty, traffic.asked - failed, null=0.0),
+        "traffic.empty": wilson(traffic.empty, traffic.asked - failed - traffic.unknown, null=0.0),
         # Of all retrievals, however often a question was asked.
         "traffic.top_1_percent": Measure(share, share, most, None, items.total) if items.total else none,
         "traffic.margin_first": mean_interval(np.array([s[0] - s[1] for s in scores])) if scores else no_scores,
@@ -256,6 +257,12 @@ def _notes(traffic: Traffic, kept: Sequence[Retrieval], distinct: int, others: S
         kinds = sorted(traffic.errors.items(), key=lambda item: (-item[1], item[0]))
         named = ", ".join(f"{name} {count:,}" for name, count in kinds[:5])
         notes.append(f"{counted(sum(traffic.errors.values()), 'retrieval')} failed: {named}")
+    if traffic.unknown:
+        given = f"{counted(traffic.unknown, 'retrieval')} gave an iterator"
+        notes.append(f"{given}: with which documents is not known, nor whether there were any")
+    if traffic.apart:
+        searches = f"{counted(traffic.apart, 'search', 'searches')} of the store in a thread of its own"
+        notes.append(f"{searches}, while a retriever was asked something else: what is a part of that counts twice")
     if traffic.items.missing:
         lacks = f"the count of each in traffic.top_1_percent may lack {traffic.items.missing:,}"
         notes.append(f"more documents were listed than are counted exactly: {lacks}")

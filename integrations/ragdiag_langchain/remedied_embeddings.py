@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 
@@ -13,6 +14,7 @@ from ragdiag.artefact import Artefact, load_artefact
 from ragdiag.errors import ArtefactError
 from ragdiag.retrieval.embedders import Embedder, checked_rows, load_embedder
 from ragdiag.types import Float32
+from ragdiag_langchain.recorded_embeddings import RecordedEmbeddings
 
 
 class RemediedEmbeddings(Embeddings):
@@ -25,14 +27,16 @@ class RemediedEmbeddings(Embeddings):
     Parameters
     ----------
     embeddings : Embeddings or str
-        The model that filled the store before the fix, or its name as ``provider:model``.
+        The model that filled the store before the fix, or its name as ``provider:model``. One that maps already is
+        refused, unless the fix is of the very store that its own artefact was written with.
     artefact : path or Artefact
         What ``ragdiag fix`` left beside the new store.
 
     Raises
     ------
     ArtefactError
-        When the artefact cannot be read; with the first vectors, when it is for another dimension.
+        When the artefact cannot be read, or the model maps already; with the first vectors, when it is for another
+        dimension.
     EmbeddingsError
         When `embeddings` is no model; from the methods, when the model returns NaN, infinite values, or another number
         of vectors than texts. Nothing is stored then.
@@ -52,10 +56,12 @@ class RemediedEmbeddings(Embeddings):
 
     def __init__(self, embeddings: Embedder | str, artefact: Artefact | str | os.PathLike[str]) -> None:
         self.embeddings = load_embedder(embeddings)
-        self.artefact = load_artefact(os.fspath(artefact)) if isinstance(artefact, str | os.PathLike) else artefact
-        if not isinstance(self.artefact, Artefact):
+        self.artefact = read_artefact(artefact)
+        inner: Any = embeddings._embeddings if isinstance(embeddings, RecordedEmbeddings) else embeddings
+        if isinstance(inner, RemediedEmbeddings) and not _follows(self.artefact, inner.artefact):
             raise ArtefactError(
-                f"a {type(artefact).__name__} is no artefact", hint="give the folder that ragdiag fix wrote"
+                f"the model maps already, by {inner.artefact.similarity.name}: vectors would be mapped twice",
+                hint="give the model that it wraps: .embeddings",
             )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -91,6 +97,36 @@ class RemediedEmbeddings(Embeddings):
             )
         mapped: list[list[float]] = maps(checked_rows(rows, dim, texts)).tolist()
         return mapped
+
+
+def read_artefact(artefact: Artefact | str | os.PathLike[str]) -> Artefact:
+    """Return an artefact, or the one in a folder.
+
+    Raises
+    ------
+    ArtefactError
+    """
+    found = load_artefact(os.fspath(artefact)) if isinstance(artefact, str | os.PathLike) else artefact
+    if not isinstance(found, Artefact):
+        raise ArtefactError(
+            f"a {type(artefact).__name__} is no artefact", hint="give the folder that ragdiag fix wrote"
+        )
+    return found
+
+
+def same_maps(one: Artefact, other: Artefact) -> bool:
+    """Whether two artefacts map alike, as the same one does when it is read twice."""
+    if one.similarity.dim != other.similarity.dim:
+        return False
+    probes = np.random.default_rng(0).standard_normal((2, one.similarity.dim)).astype(np.float32)
+    pairs = ((one.queries, other.queries), (one.documents, other.documents))
+    return all(np.array_equal(a(probes), b(probes)) for a, b in pairs)
+
+
+def _follows(later: Artefact, earlier: Artefact) -> bool:
+    """Whether the later fix was made of the store that the earlier one wrote."""
+    written = earlier.target.get("fingerprint")
+    return written is not None and written == later.source.get("fingerprint")
 
 
 async def _awaited(embedder: Embedder, method: str, argument: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from ragdiag.artefact import Artefact, FingerprintStep
-from ragdiag.engine import LocalEngine
-from ragdiag.errors import ArtefactError, RagdiagError, StoreError
-from ragdiag.stores import open_store
+from ragdiag.artefact import Artefact
+from ragdiag.errors import ArtefactError
 from ragdiag.types import Metric
 from ragdiag_langchain.known import metric_of, stored_vectors
-from ragdiag_langchain.remedied_embeddings import RemediedEmbeddings
-from ragdiag_langchain.remedied_space import content_width, cosine_of, document_length, needed_metric
+from ragdiag_langchain.remedied_checks import check_content, model_of
+from ragdiag_langchain.remedied_embeddings import RemediedEmbeddings, read_artefact, same_maps
+from ragdiag_langchain.remedied_space import content_width, cosine_of, document_length
 from ragdiag_langchain.twin import twin_of
 
 
@@ -45,7 +43,8 @@ class RemediedVectorStore(VectorStore):
     Parameters
     ----------
     store : VectorStore
-        With the model that the fix was made for, or a `RemediedEmbeddings` of it, whose model is taken.
+        With the model that the fix was made for, or a `RemediedEmbeddings` of it by the same artefact, whose model is
+        taken, so that nothing is mapped twice.
     artefact : path or Artefact
         What ``ragdiag fix`` left beside the new store.
 
@@ -60,11 +59,12 @@ class RemediedVectorStore(VectorStore):
     Raises
     ------
     ArtefactError
-        When the artefact cannot be read, or the store holds the documents as they were before the fix or vectors of
-        another dimension, or ranks in a way that the fix was not made for. Stores that `ragdiag.open_store` cannot
-        read are not checked.
+        When the artefact cannot be read, the model maps by another one, or the store holds the documents as they were
+        before the fix, vectors of another dimension or length, or ranks in a way that the fix was not made for. Stores
+        that `ragdiag.open_store` cannot read are not checked; nor can other vectors of the right dimension and length
+        be told from mapped ones, such as a part of the documents from before the fix, when those have length 1 too.
     StoreError
-        When the store does not show its model.
+        When it is no store, does not show its model, or is a `RemediedVectorStore` or what `diagnose` returned.
 
     Examples
     --------
@@ -81,17 +81,15 @@ class RemediedVectorStore(VectorStore):
     """
 
     def __init__(self, store: VectorStore, artefact: Artefact | str | os.PathLike[str]) -> None:
-        model = store.embeddings
-        if model is None:
-            raise StoreError(
-                f"the {type(store).__name__} does not show its embedding model",
-                hint="give RemediedEmbeddings(model, artefact) to it as its model, which maps as well",
-            )
+        model = model_of(store)
         self.store = store
-        self.embedding: Any = model.embeddings if isinstance(model, RemediedEmbeddings) else model
-        self.artefact = RemediedEmbeddings(self.embedding, artefact).artefact
+        self.artefact = read_artefact(artefact)
+        self.embedding: Any = model
+        if isinstance(model, RemediedEmbeddings) and same_maps(model.artefact, self.artefact):
+            self.embedding = model.embeddings
+        RemediedEmbeddings(self.embedding, self.artefact)  # refuses a model that maps already
         self._twin = twin_of(store, model)
-        _check_store(store, self.artefact)
+        check_content(store, self.artefact)
 
     @property
     def embeddings(self) -> Embeddings:
@@ -262,37 +260,3 @@ class RemediedVectorStore(VectorStore):
         store = cls(InMemoryVectorStore(embedding), artefact)
         store.add_texts(texts, metadatas, ids=ids, **kwargs)
         return store
-
-
-def _check_store(store: VectorStore, artefact: Artefact) -> None:
-    """Refuse a store whose vectors are not those of the fix, as far as can be seen."""
-    name, similarity = type(store).__name__, artefact.similarity.name
-    metric = metric_of(store)
-    if getattr(store, "_normalize_L2", False):  # whatever its index says, lengths play no part
-        metric = Metric.COSINE
-    needed = needed_metric(artefact)
-    if needed is not None and metric not in (None, needed):
-        spoken = "the dot product" if needed is Metric.DOT else needed.value
-        raise ArtefactError(
-            f"the fix is for a store that ranks by {spoken}, the {name} ranks by {metric.value}",
-            hint=f"run ragdiag fix for {similarity} --to a store that ranks as it does, such as faiss:FOLDER",
-        )
-    info = None
-    with suppress(RagdiagError):  # no adapter, or empty
-        opened = open_store(store)
-        info = opened.info
-    if info is None or not info.count:
-        return
-    width = artefact.documents(np.ones((1, artefact.similarity.dim), dtype=np.float32)).shape[1]
-    original = False
-    if artefact.target and (info.count, info.dim) == (artefact.source.get("count"), artefact.similarity.dim):
-        step = FingerprintStep()
-        LocalEngine().run(opened, [step])
-        prints = (artefact.source["fingerprint"], artefact.target["fingerprint"])
-        original = prints[0] != prints[1] and step.result() == prints[0]
-    if original or info.dim != width:
-        what = "the vectors from before the fix" if original else f"vectors of dimension {info.dim}, not {width}"
-        raise ArtefactError(
-            f"the {name} holds {what}",
-            hint="open the store that ragdiag fix wrote, or add the documents to an empty store through this one",
-        )

@@ -20,6 +20,7 @@ SCHEMA = "ragdiag.retrievals/1"
 _LARGEST = 2**30  # bytes
 _MOST = 2**53  # of any count
 _TEXTS = ("query", "error", "run_id", "parent_run_id", "direction")
+_FLAGS = ("known", "apart")
 
 
 def to_bytes(sizes: tuple[int, int], traffic: Mapping[str, Traffic]) -> bytes:
@@ -38,6 +39,8 @@ def _source(traffic: Traffic) -> dict[str, Any]:
     return {
         "asked": traffic.asked,
         "empty": traffic.empty,
+        "unknown": traffic.unknown,
+        "apart": traffic.apart,
         "errors": dict(sorted(traffic.errors.items())),
         "votes": dict(sorted(traffic.votes.items())),
         "total": traffic.items.total,
@@ -54,7 +57,7 @@ def _entry(key: float, number: int, retrieval: Retrieval) -> dict[str, Any]:
     return {
         "key": -key,
         "number": number,
-        **{name: getattr(retrieval, name) for name in _TEXTS},
+        **{name: getattr(retrieval, name) for name in (*_TEXTS, *_FLAGS)},
         "ids": list(retrieval.ids),
         # A score may be infinite, and JSON has no word for that.
         "scores": None if scores is None else [s if math.isfinite(s) else str(s) for s in scores],
@@ -91,6 +94,7 @@ def read(path: Path) -> tuple[tuple[int, int], dict[str, Traffic]]:
 def _traffic(found: Any, sizes: tuple[int, int]) -> Traffic:
     traffic = Traffic(*sizes)
     traffic.asked, traffic.empty = _count(found["asked"]), _count(found["empty"])
+    traffic.unknown, traffic.apart = _count(found["unknown"]), _count(found["apart"])
     traffic.errors = {_text(name): _count(count) for name, count in _dict(found["errors"]).items()}
     votes = _dict(found["votes"])
     traffic.votes = {name: _count(votes[name]) for name in (HIGHER, LOWER)}
@@ -105,7 +109,8 @@ def _traffic(found: Any, sizes: tuple[int, int]) -> Traffic:
     _must(len({number for _, number, _ in entries}) == len(entries), "two retrievals have one number")
     asked = int(traffic.durations.bins.sum())
     _must(asked == traffic.asked and len(entries) == min(asked, sizes[1]), "its counts disagree")
-    _must(traffic.empty + sum(traffic.errors.values()) <= asked, "its counts disagree")
+    _must(traffic.empty + traffic.unknown + sum(traffic.errors.values()) <= asked, "its counts disagree")
+    _must(traffic.apart <= asked, "its counts disagree")
     _must(sum(traffic.items.counts.values()) <= traffic.items.total, "its counts disagree")
     traffic.sample = sorted(entries, key=lambda entry: (entry[0], entry[1]))  # sorted is a heap
     return traffic
@@ -114,15 +119,18 @@ def _traffic(found: Any, sizes: tuple[int, int]) -> Traffic:
 def _read_entry(found: Any, asked: int) -> tuple[float, int, Retrieval]:
     key = _number(found["key"])
     _must(0 <= key < 1, "a random number is not between 0 and 1")
-    texts = {name: _text(found[name]) for name in _TEXTS}
+    texts: dict[str, Any] = {name: _text(found[name]) for name in _TEXTS}
     _must(texts["direction"] in ("", HIGHER, LOWER), "a direction is unknown")
+    flags = {name: found[name] for name in _FLAGS}
+    _must(all(type(flag) is bool for flag in flags.values()), "a flag is neither true nor false")
     ids, scores = tuple(_text(id_) for id_ in _list(found["ids"])), found["scores"]
     if scores is not None:
         scores = tuple(_score(score) for score in _list(scores))
         _must(len(scores) == len(ids), "there are not as many scores as documents")
     seconds = _number(found["seconds"])
     _must(seconds >= 0, "a duration is negative")
-    retrieval = Retrieval(ids=ids, scores=scores, vector=_vector(found["vector"]), seconds=seconds, **texts)
+    vector = _vector(found["vector"])
+    retrieval = Retrieval(ids=ids, scores=scores, vector=vector, seconds=seconds, **texts, **flags)
     return -key, _count(found["number"], 0, max(asked - 1, 0)), retrieval
 
 

@@ -11,7 +11,7 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
 from ragdiag.stores import FaissStore, Opener, RowStore, TextIds
 from ragdiag.types import Float32, IntArray, Metric, StoreInfo
-from ragdiag_langchain.known import is_faiss, is_in_memory
+from ragdiag_langchain.known import is_faiss, is_in_memory, is_remedied
 
 
 class InMemoryStore(RowStore):
@@ -93,12 +93,21 @@ def open_faiss(store: Any) -> FaissStore:
     )
 
 
+def _open_in_memory(store: Any) -> InMemoryStore:
+    if is_remedied(store):
+        raise StoreError(
+            "a RemediedVectorStore holds mapped vectors, and shows the model that does not map",
+            hint="give the store behind, .store, and RemediedEmbeddings(model, artefact) where a model is asked for",
+        )
+    return InMemoryStore(store)
+
+
 inmemory_opener = Opener(
     schemes=(),
     suffixes=(),
     description="a live langchain_core InMemoryVectorStore",
-    accepts=is_in_memory,
-    open_object=InMemoryStore,
+    accepts=lambda store: is_in_memory(store) or is_remedied(store),
+    open_object=_open_in_memory,
 )
 faiss_opener = Opener(
     schemes=(),

@@ -37,6 +37,11 @@ class Retrieval:
         Name of the exception's class; "" when there was none.
     run_id, parent_run_id : str
         LangChain's; "" where there is none.
+    known : bool
+        False where the application got an iterator, of which documents nobody knows; `ids` is empty then.
+    apart : bool
+        A search in a thread of its own, while a retriever of this store was asked something else: it may be a part of
+        that retrieval, which is recorded too.
     """
 
     query: str
@@ -48,6 +53,8 @@ class Retrieval:
     error: str = ""
     run_id: str = ""
     parent_run_id: str = ""
+    known: bool = True
+    apart: bool = False
 
     @property
     def ranks(self) -> dict[str, int]:
@@ -70,8 +77,9 @@ class Traffic:
 
     Attributes
     ----------
-    asked, empty : int
-        Retrievals, and those that succeeded without a document.
+    asked, empty, unknown, apart : int
+        Retrievals; those that succeeded without a document; those that succeeded, but nobody knows with which
+        documents; and those that may be parts of others.
     errors : dict of str to int
         Failed retrievals by the class of the exception.
     votes : dict of str to int
@@ -89,7 +97,7 @@ class Traffic:
     def __init__(self, capacity: int, reservoir: int) -> None:
         self.reservoir = reservoir
         self.asked = 0
-        self.empty = 0
+        self.empty = self.unknown = self.apart = 0
         self.errors: dict[str, int] = {}
         self.votes = {HIGHER: 0, LOWER: 0}
         self.items = FrequentItems(capacity)
@@ -101,11 +109,14 @@ class Traffic:
         """Take in one retrieval with its random number; the vector and the texts are copied only if it is kept."""
         number = self.asked
         self.asked += 1
+        self.apart += retrieval.apart
         self.durations.add(retrieval.seconds)
         if retrieval.error:
             known = retrieval.error in self.errors or len(self.errors) < _MOST_NAMES
             name = retrieval.error if known else "other"
             self.errors[name] = self.errors.get(name, 0) + 1
+        elif not retrieval.known:
+            self.unknown += 1
         elif not retrieval.ids:
             self.empty += 1
         if retrieval.direction:
@@ -130,6 +141,8 @@ class Traffic:
         heapq.heapify(self.sample)  # keys differ, or else numbers: retrievals are never compared
         self.asked += other.asked
         self.empty += other.empty
+        self.unknown += other.unknown
+        self.apart += other.apart
         for mine, theirs in ((self.errors, other.errors), (self.votes, other.votes)):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -13,64 +13,21 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
 from ragdiag.errors import RecordError
+from ragdiag_langchain.known import behind, is_remedied
+from ragdiag_langchain.recorded_embeddings import RecordedEmbeddings, recorded_embeddings
 from ragdiag_langchain.records import RetrievalRecord
 from ragdiag_langchain.traffic import HIGHER, LOWER
+from ragdiag_langchain.unpicklable import not_pickled, unpicklable
 from ragdiag_langchain.watching import Watch, watch
 
-RECORD, SOURCE = "_ragdiag_record", "_ragdiag_source"  # on the class of a view
+# On the class of a view; the last are the retrievals under way of retrievers that hold the store.
+RECORD, SOURCE, ORIGINAL, ASKED_BY = "_ragdiag_record", "_ragdiag_source", "_ragdiag_original", "_ragdiag_asked_by"
 _SEARCH = re.compile(r"_?a?(similarity_search|max_marginal_relevance_search)\w*|a?search")
 # Names under which stores keep a bare function instead of Embeddings; FAISS still does.
 _FUNCTIONS = ("embedding_function",)
 
 Retriever = TypeVar("Retriever", bound=BaseRetriever)
 Store = TypeVar("Store", bound=VectorStore)
-
-
-class RecordedEmbeddings(Embeddings):
-    """Embeddings that tell the retrieval under way which vector its query was embedded to.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Does all the work, once; its other attributes are found here too.
-    """
-
-    def __init__(self, embeddings: Embeddings) -> None:
-        self._embeddings = embeddings
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts; a single one in the middle of a retrieval is taken for the query."""
-        return _noted_one(texts, self._embeddings.embed_documents(texts))
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts; a single one in the middle of a retrieval is taken for the query."""
-        return _noted_one(texts, await self._embeddings.aembed_documents(texts))
-
-    def embed_query(self, text: str) -> list[float]:
-        """Embed a query."""
-        return _noted(self._embeddings.embed_query(text))
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """Embed a query."""
-        return _noted(await self._embeddings.aembed_query(text))
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_embeddings":  # not there yet, as while it is copied
-            raise AttributeError(name)
-        return getattr(self._embeddings, name)
-
-
-def _noted(vector: list[float]) -> list[float]:
-    under_way = watch()
-    if under_way is not None:
-        under_way.embedded(vector)
-    return vector
-
-
-def _noted_one(texts: list[str], vectors: list[list[float]]) -> list[list[float]]:
-    if len(texts) == 1:
-        _noted(vectors[0])
-    return vectors
 
 
 def record_of_class(obj: Any) -> RetrievalRecord | None:
@@ -95,19 +52,24 @@ def store_view(store: Store, record: RetrievalRecord) -> Store:
     """
     cls: Any = type(store)
     source = record.source_of(store, cls.__name__)
-    direction = _direction(store)
+    direction = _direction(behind(store))
     body: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, RECORD: record}
+    asked_by: list[Watch] = []
     # The original is held by its class, and closes what it has opened itself.
-    body |= {SOURCE: source, "_ragdiag_original": store, "__del__": lambda self: None}
-    for name in dir(cls):
-        if _SEARCH.fullmatch(name) and inspect.isfunction(inspect.getattr_static(cls, name)):
-            body[name] = _recorded_search(name, getattr(cls, name), record, source, direction)
-    for name, value in vars(store).items() if hasattr(store, "__dict__") else ():
-        if isinstance(value, Embeddings) or (name in _FUNCTIONS and callable(value)):
-            body[name] = _recorded_embeddings(name)
+    body |= {SOURCE: source, ORIGINAL: store, ASKED_BY: asked_by, "__del__": lambda self: None}
+    body |= unpicklable(cls)
+    body |= _recorded_searches(cls, record, source, direction, asked_by)
+    if is_remedied(store):  # its scores, and the vectors that it searches by, are those of the store behind
+        body["_mapping"] = _recorded_mapping(
+            cls, lambda inner: _recorded_searches(inner, record, source, direction, ())
+        )
+    else:
+        for name, value in vars(store).items() if hasattr(store, "__dict__") else ():
+            if isinstance(value, Embeddings) or (name in _FUNCTIONS and callable(value)):
+                body[name] = recorded_embeddings(name)
 
     def as_retriever(self: Any, **kwargs: Any) -> Any:
-        return retriever_view(cls.as_retriever(self, **kwargs), record, source=source)
+        return retriever_view(cls.as_retriever(self, **kwargs), record, source=source, stores=[self])
 
     body["as_retriever"] = as_retriever
     try:
@@ -130,34 +92,62 @@ def _direction(store: Any) -> str:
     return ""
 
 
+def _recorded_searches(
+    cls: Any, record: RetrievalRecord, source: str, direction: str, asked_by: Sequence[Watch]
+) -> dict[str, Any]:
+    """Return the search methods of a class, recorded."""
+    return {
+        name: _recorded_search(name, getattr(cls, name), record, source, direction, asked_by)
+        for name in dir(cls)
+        if _SEARCH.fullmatch(name) and inspect.isfunction(inspect.getattr_static(cls, name))
+    }
+
+
+def _recorded_mapping(cls: Any, searches: Callable[[Any], dict[str, Any]]) -> property:
+    """Return a `RemediedVectorStore`'s way to the store behind, of which every search is a part of its own."""
+    made: dict[Any, Any] = {}  # one class, whichever thread is the first to make it
+
+    def get(self: Any) -> Any:
+        twin = cls._mapping.fget(self)
+        kind = type(twin)
+        if kind not in made:
+            meta: Any = type(kind)
+            made[kind] = meta(kind.__name__, (kind,), {"__module__": kind.__module__, **searches(kind)})
+        twin.__class__ = made[kind]
+        twin._ragdiag_model = RecordedEmbeddings(twin._ragdiag_model)
+        return twin
+
+    return property(get)
+
+
 def _recorded_search(
-    name: str, method: Callable[..., Any], record: RetrievalRecord, source: str, direction: str
+    name: str,
+    method: Callable[..., Any],
+    record: RetrievalRecord,
+    source: str,
+    direction: str,
+    asked_by: Sequence[Watch],
 ) -> Callable[..., Any]:
     """Return a search method that records itself, or what it finds within a retrieval that is under way."""
     by_vector = name.endswith("by_vector")
 
-    def asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return args[0] if args else kwargs.get("embedding" if by_vector else "query", "")
-
-    def within(under_way: Watch, args: tuple[Any, ...], kwargs: dict[str, Any], found: Any) -> Any:
-        if by_vector:
-            under_way.embedded(asked(args, kwargs))
-        under_way.searched(name, found)
-        return found
+    def watched(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watch:
+        query = args[0] if args else kwargs.get("embedding" if by_vector else "query", "")
+        if by_vector and is_remedied(self):  # the store behind is searched by what this is mapped to
+            query = ""
+        return Watch(record, source, query, direction, asked_by=asked_by)
 
     def search(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (under_way := watch()) is not None:
-            return within(under_way, args, kwargs, method(self, *args, **kwargs))
-        with Watch(record, source, asked(args, kwargs), direction) as own:
-            found = within(own, args, kwargs, method(self, *args, **kwargs))
+        with watched(self, args, kwargs) as own:
+            found = method(self, *args, **kwargs)
+            own.searched(name, found)
             own.returned(found)
         return found
 
     async def asearch(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (under_way := watch()) is not None:
-            return within(under_way, args, kwargs, await method(self, *args, **kwargs))
-        with Watch(record, source, asked(args, kwargs), direction) as own:
-            found = within(own, args, kwargs, await method(self, *args, **kwargs))
+        with watched(self, args, kwargs) as own:
+            found = await method(self, *args, **kwargs)
+            own.searched(name, found)
             own.returned(found)
         return found
 
@@ -168,30 +158,9 @@ def _recorded_search(
     return found
 
 
-def _recorded_embeddings(name: str) -> property:
-    """Return an attribute of the view that wraps what the shared state holds under `name`."""
-    last: tuple[Any, Any] = (None, None)  # replaced as a whole, which no thread can see half done
-
-    def get(self: Any) -> Any:
-        nonlocal last
-        inner, pair = self.__dict__[name], last
-        if pair[0] is not inner:  # the first time, or the application has put in another one
-            last = pair = (inner, _wrapped_embeddings(inner))
-        return pair[1]
-
-    def put(self: Any, value: Any) -> None:
-        self.__dict__[name] = value._embeddings if isinstance(value, RecordedEmbeddings) else value
-
-    return property(get, put)
-
-
-def _wrapped_embeddings(inner: Any) -> Any:
-    if isinstance(inner, Embeddings):
-        return RecordedEmbeddings(inner)
-    return lambda text: _noted(inner(text))
-
-
-def retriever_view(retriever: Retriever, record: RetrievalRecord, *, source: str) -> Retriever:
+def retriever_view(
+    retriever: Retriever, record: RetrievalRecord, *, source: str, stores: Sequence[VectorStore] = ()
+) -> Retriever:
     """Return a copy of a retriever, of the same class, whose retrievals are recorded.
 
     Parameters
@@ -201,22 +170,21 @@ def retriever_view(retriever: Retriever, record: RetrievalRecord, *, source: str
     record : RetrievalRecord
     source : str
         The name under which it is recorded.
+    stores : sequence of VectorStore
+        The views that it asks.
     """
     cls: Any = type(retriever)
-    direction = next((_direction(part) for part in vars(retriever).values() if isinstance(part, VectorStore)), "")
+    direction = next((_direction(store) for store in stores), "")
+    asking = [getattr(type(store), ASKED_BY) for store in stores]
 
     def invoke(self: Any, input: str, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002  LangChain's name
-        if watch() is not None:  # part of a retrieval that is recorded as a whole
-            return cls.invoke(self, input, config, **kwargs)
-        with Watch(record, source, input, direction) as own:
+        with Watch(record, source, input, direction, asking=asking) as own:
             found = cls.invoke(self, input, config, **kwargs)
             own.returned(found)
         return found
 
     async def ainvoke(self: Any, input: str, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002
-        if watch() is not None:
-            return await cls.ainvoke(self, input, config, **kwargs)
-        with Watch(record, source, input, direction) as own:
+        with Watch(record, source, input, direction, asking=asking) as own:
             found = await cls.ainvoke(self, input, config, **kwargs)
             own.returned(found)
         return found
@@ -234,7 +202,7 @@ def retriever_view(retriever: Retriever, record: RetrievalRecord, *, source: str
         return await cls._aget_relevant_documents(self, query, **managed, **kwargs)
 
     body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "invoke": invoke, "ainvoke": ainvoke}
-    body |= {"_get_relevant_documents": get, "_aget_relevant_documents": aget}
+    body |= {"_get_relevant_documents": get, "_aget_relevant_documents": aget, "__reduce_ex__": not_pickled}
     recorded = type(cls)(cls.__name__, (cls,), body)
     recorded._expects_other_args = cls._expects_other_args
     setattr(recorded, RECORD, record)

@@ -9,7 +9,6 @@ from typing import Any
 from ragdiag.numbers import number, percent, probability, score
 from ragdiag.report.escape import clean
 from ragdiag.retrieval.comparison import SimilarityScores
-from ragdiag_ragas.metrics import less_is_better
 
 WORST = 5
 
@@ -22,7 +21,7 @@ class Row:
     ----------
     similarity, query_id, text : str
     scores : mapping of str to float
-        By metric; what failed counts as the worst there is, 0 for nearly all.
+        By metric; what failed counts as the worst there is, see `ragdiag_ragas.evaluate`.
     failures : mapping of str to str
         By metric, why there is no score.
     hub_exposure : float or None
@@ -60,6 +59,10 @@ class Evaluation:
     clusters : int
         Groups of queries without a relevant document in common; they are resampled whole.
     seed : int
+    less_is_better : tuple of str
+        Those of `metrics` whose worst score is the largest.
+    notes : tuple of str
+        Queries that are not judged, or judged and not there; for each metric that failed, as what that counts.
     """
 
     metrics: tuple[str, ...]
@@ -67,6 +70,8 @@ class Evaluation:
     rows: tuple[Row, ...]
     clusters: int
     seed: int
+    less_is_better: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Row, ...]:
@@ -106,7 +111,7 @@ class Evaluation:
         """
         name = similarity or self.runs[0].similarity
         own, by = [row for row in self.rows if row.similarity == name], metric or self.metrics[0]
-        sign = -1 if less_is_better(by) else 1
+        sign = -1 if by in self.less_is_better else 1
         return tuple(sorted(own, key=lambda row: sign * row.scores[by])[:n])
 
     def __str__(self) -> str:
@@ -116,6 +121,7 @@ class Evaluation:
             for row in self.failures
             for metric, why in row.failures.items()
         ]
+        lines += [f"note: {clean(note)}" for note in self.notes]
         lines.append(f"worst of {self.runs[0].similarity} by {self.metrics[0]}:")
         lines += [
             f"  {number(row.scores[self.metrics[0]])}  {clean(row.query_id)}  {_why(row)}" for row in self.worst()

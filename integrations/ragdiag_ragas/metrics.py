@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import ir_measures
 
 from ragdiag.errors import ConfigError, JudgementsError
-from ragdiag.retrieval.ragas_results import LESS_IS_BETTER
+from ragdiag.retrieval.judgements import whole_grade
 from ragdiag.retrieval.retrieved import Retrieved
 
 _NAME = re.compile(r"([A-Za-z_]+)(?:@([1-9][0-9]{0,5}))?")
@@ -87,6 +87,7 @@ def hub_exposure(ids: Sequence[str], hubs: Collection[str], k: int | None = 10) 
     Parameters
     ----------
     ids : sequence of str
+        Of an id that comes twice the first counts.
     hubs : collection of str
         Documents that come back to queries that they do not answer; see `ragdiag.retrieval.bad_hubs`.
     k : int or None
@@ -101,7 +102,7 @@ def hub_exposure(ids: Sequence[str], hubs: Collection[str], k: int | None = 10) 
     >>> hub_exposure(["a", "b", "c", "d"], {"b"})
     0.25
     """
-    top = ids[:k]
+    top = _top("hub_exposure", ids, k)
     return sum(id_ in hubs for id_ in top) / max(len(top), 1)
 
 
@@ -111,6 +112,7 @@ def duplicate_share(ids: Sequence[str], groups: Mapping[str, Hashable], k: int |
     Parameters
     ----------
     ids : sequence of str
+        An id that comes twice repeats itself: here alone it keeps its rank.
     groups : mapping of str to anything
         The same for near-duplicates; an id that is not in it is alone.
     k : int or None
@@ -125,7 +127,7 @@ def duplicate_share(ids: Sequence[str], groups: Mapping[str, Hashable], k: int |
     >>> duplicate_share(["a", "b", "c", "a"], {"a": 0, "c": 0})
     0.5
     """
-    top = ids[:k]
+    top = ids[: _cutoff("duplicates", k)]
     return (len(top) - len({groups.get(id_, (id_,)) for id_ in top})) / max(len(top), 1)
 
 
@@ -137,6 +139,7 @@ def lexical_only_misses(
     Parameters
     ----------
     ids : sequence of str
+        Of an id that comes twice the first counts; so in `lexical`.
     relevant : mapping of str to int
         Document id to grade.
     lexical : sequence of str
@@ -154,18 +157,36 @@ def lexical_only_misses(
     0.5
     """
     wanted = {id_ for id_, grade in relevant.items() if grade > 0}
-    return len(wanted & set(lexical[:k]) - set(ids[:k])) / max(len(wanted), 1)
+    name = "lexical_only_misses"
+    return len(wanted & set(_top(name, lexical, k)) - set(_top(name, ids, k))) / max(len(wanted), 1)
+
+
+def _cutoff(measure: str, k: int | None) -> int | None:
+    if k is not None and (type(k) is not int or k < 1):  # the library behind it would end the process
+        raise ConfigError(f"{measure} has the cutoff {k}", hint="give a whole number, at least 1, or none")
+    return k
+
+
+def _top(measure: str, ids: Sequence[str], k: int | None) -> list[str]:
+    return list(dict.fromkeys(ids))[: _cutoff(measure, k)]
 
 
 def _ir(measure: str, ids: Sequence[str], relevant: Mapping[str, int], k: int | None) -> float:
-    if k is not None and (type(k) is not int or k < 1):  # the library behind it would end the process
-        raise ConfigError(f"{measure} has the cutoff {k}", hint="give a whole number, at least 1, or none")
+    top = _top(measure, ids, k)
+    # Ids are foreign: a lone surrogate ends the process in the C library, and a NUL ends the id.
+    numbers: dict[str, str] = {}
+    for id_ in (*top, *relevant):
+        numbers.setdefault(id_, str(len(numbers)))
+    graded = {numbers[id_]: whole_grade(grade, f"document {id_!r:.40}") for id_, grade in relevant.items()}
+    wanted = {document: grade for document, grade in graded.items() if grade > 0}
+    if not top or not wanted:
+        return 0.0
     if k is None and measure == "R":  # which has no form without a cutoff: all that was retrieved
-        k = max(len(ids), 1)
+        k = len(top)
     parsed = ir_measures.parse_measure(measure if k is None else f"{measure}@{k}")
-    run = {id_: float(-rank) for rank, id_ in enumerate(dict.fromkeys(ids))}
-    found = list(ir_measures.iter_calc([parsed], {"q": dict(relevant)}, {"q": run})) if run and relevant else []
-    return min(float(found[0].value), 1.0) if found else 0.0
+    run = {numbers[id_]: float(-rank) for rank, id_ in enumerate(top)}
+    (found,) = ir_measures.iter_calc([parsed], {"q": wanted}, {"q": run})
+    return min(float(found.value), 1.0)
 
 
 @dataclass(frozen=True)
@@ -244,14 +265,3 @@ def metric_named(name: str) -> Metric:
     if match is None or match[1] not in KINDS:
         raise ConfigError(f"unknown metric {name!r}", hint=f"such as {', '.join(NAMES)}, or a metric object of Ragas")
     return Metric(name, KINDS[match[1]], int(match[2]) if match[2] else None)
-
-
-def less_is_better(name: str) -> bool:
-    """Return whether the worst score of a metric, ours or Ragas', is the largest.
-
-    Examples
-    --------
-    >>> less_is_better("hub_exposure@10"), less_is_better("nDCG@10")
-    (True, False)
-    """
-    return name.startswith(LESS_IS_BETTER)

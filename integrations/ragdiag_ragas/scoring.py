@@ -7,23 +7,23 @@ import copy
 import inspect
 import math
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ragdiag.errors import ConfigError
 from ragdiag.retrieval.retrieved import Retrieved
-from ragdiag_ragas.datasets import dataset_of
+from ragdiag_ragas.datasets import samples_of
 from ragdiag_ragas.installed import ragas
-from ragdiag_ragas.metrics import less_is_better
 
 AT_ONCE = 16  # rows in flight, as in Ragas
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The score of one query, or why there is none; then `score` is the worst there is."""
+    """The score of one query, or why there is none; then `score` is NaN."""
 
     score: float
     failure: str = ""
@@ -46,8 +46,7 @@ def ragas_name(metric: Any) -> str:
 def ragas_scores(metric: Any, queries: Sequence[Retrieved], llm: Any = None) -> list[Outcome]:
     """Return the outcome of each query, in order.
 
-    What raises, gives no finite number, or one outside the metric's own range, has failed. It counts 0; 1 where less
-    is better.
+    What raises, gives no finite number, or one outside the metric's own range, has failed; see `worst_score`.
 
     Parameters
     ----------
@@ -62,25 +61,70 @@ def ragas_scores(metric: Any, queries: Sequence[Retrieved], llm: Any = None) -> 
     ConfigError
         When the metric needs an LLM or embeddings and has none.
     """
-    worst = 1.0 if less_is_better(ragas_name(metric)) else 0.0
     ask = _asker(metric, llm)
-    samples = list(dataset_of(queries).samples)
+    samples = samples_of(queries)
 
     async def one(sample: Any, gate: asyncio.Semaphore) -> Outcome:
         async with gate:
             try:
-                return _outcome(await ask(sample), metric, worst)
+                return _outcome(await ask(sample), metric)
             except Exception as error:  # whatever a metric or its model raises is a failure of this row
-                return Outcome(worst, f"{type(error).__name__}: {error}".rstrip(": "))
+                return _failed(error)
 
     async def every() -> list[Outcome]:
         gate = asyncio.Semaphore(AT_ONCE)
-        return list(await asyncio.gather(*(one(sample, gate) for sample in samples)))
+        # If the whole is cancelled this raises; a CancelledError among the results is a row's own.
+        found = await asyncio.gather(*(one(sample, gate) for sample in samples), return_exceptions=True)
+        return [_failed(each) if isinstance(each, asyncio.CancelledError) else _raised(each) for each in found]
 
-    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop running in this one
-        outcomes = thread.submit(asyncio.run, every()).result()
+    outcomes = _in_a_thread(every)
     assert len(outcomes) == len(queries), "every query has an outcome"
     return outcomes
+
+
+def worst_score(metric: Any, seen: Sequence[float], *, less_is_better: bool) -> float:
+    """Return the worst score of a metric: an end of its ``allowed_values``.
+
+    A metric that declares none is taken to go from 0 to 1, or as far as the scores that were seen.
+
+    Examples
+    --------
+    >>> worst_score(object(), [0.5, -0.5], less_is_better=False)
+    -0.5
+    """
+    low, high = _span(metric) or (min(0.0, *seen, 0.0), max(1.0, *seen, 1.0))
+    return high if less_is_better else low
+
+
+def _failed(error: BaseException) -> Outcome:
+    return Outcome(math.nan, f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+def _raised(found: Outcome | BaseException) -> Outcome:
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _in_a_thread(every: Callable[[], Coroutine[Any, Any, list[Outcome]]]) -> list[Outcome]:
+    """Run it in a loop of its own, since a notebook has one running in this thread; Ctrl-C here cancels it there."""
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def whole() -> list[Outcome]:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio.run makes one"
+        running.append((asyncio.get_running_loop(), task))
+        return await every()
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(lambda: asyncio.run(whole()))
+        try:
+            return done.result()
+        except BaseException:
+            for loop, task in running:
+                with suppress(RuntimeError):  # it is over
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _scores(metric: Any) -> bool:
@@ -140,18 +184,29 @@ def _wrapped(llm: Any, config: Any) -> Any:
         return ragas("ragas.llms.base").LangchainLLMWrapper(llm, run_config=config)
 
 
-def _outcome(found: Any, metric: Any, worst: float) -> Outcome:
+def _span(metric: Any) -> tuple[float, float] | None:
+    """Return the range that a metric declares."""
+    span = getattr(metric, "allowed_values", None)
+    if isinstance(span, range) and span:
+        return float(min(span)), float(max(span))
+    # Names are those of a discrete metric, a number the length of a ranking; JSON has made lists of tuples.
+    if isinstance(span, tuple | list) and len(span) == 2 and all(isinstance(end, int | float) for end in span):
+        return float(min(span)), float(max(span))
+    return None
+
+
+def _outcome(found: Any, metric: Any) -> Outcome:
     value = getattr(found, "value", found)
     if value is None:
-        return Outcome(worst, str(getattr(found, "reason", None) or "it gave no score"))
+        return Outcome(math.nan, str(getattr(found, "reason", None) or "it gave no score"))
     if isinstance(value, str) or not _is_number(value):
-        return Outcome(worst, f"it gave {str(value)[:40]!r}, which is no number")
+        return Outcome(math.nan, f"it gave {str(value)[:40]!r}, which is no number")
     score = float(value)
     if not math.isfinite(score):
-        return Outcome(worst, f"it gave {score}")
-    span = getattr(metric, "allowed_values", None)
-    if isinstance(span, tuple) and not span[0] <= score <= span[1]:
-        return Outcome(worst, f"it gave {score}, outside {span[0]} … {span[1]}")
+        return Outcome(math.nan, f"it gave {score}")
+    span = _span(metric)
+    if span and not span[0] <= score <= span[1]:
+        return Outcome(math.nan, f"it gave {score}, outside {span[0]} … {span[1]}")
     return Outcome(score)
 
 

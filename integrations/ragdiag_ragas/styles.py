@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ragdiag.errors import ConfigError, JudgementsError
+from ragdiag.retrieval.labelled_lines import ids_of, plain
 from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag_ragas.installed import ragas
 from ragdiag_ragas.metrics import Metric, metric_named
@@ -69,18 +70,19 @@ class Background:
         Raises
         ------
         JudgementsError
-            When the sample has no ids.
+            When the sample has no ids, or something else in their place.
         """
         if retrieved_context_ids is None or reference_context_ids is None:
             raise JudgementsError(
                 "a sample has no retrieved_context_ids or no reference_context_ids",
                 hint="make the dataset with ragdiag_ragas.to_dataset",
             )
-        references = [str(id_) for id_ in reference_context_ids]
+        lists = plain({"retrieved": retrieved_context_ids, "references": reference_context_ids})
+        references = ids_of(lists["references"], "a sample")
         return Retrieved(
             query_id=user_input,
             text=user_input,
-            ids=tuple(str(id_) for id_ in retrieved_context_ids),
+            ids=tuple(ids_of(lists["retrieved"], "a sample")),
             relevant=self.grades.get(user_input, dict.fromkeys(references, 1)),
             hubs=self.hubs,
             groups=self.groups,

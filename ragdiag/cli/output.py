@@ -98,20 +98,12 @@ def check_writable(path: Path) -> None:
 
 
 def refuse_inputs(path: Path, given: Iterable[str | Path | None]) -> None:
-    """Raise a `ConfigError` when writing to `path` would replace what the audit reads, or a part of it."""
-    target = path.resolve()
-    for text in filter(None, map(str, filter(None, given))):
-        bare = text.partition("?")[0]
-        for source in {text, bare, bare.partition(":")[2]} - {""}:
-            try:
-                read = Path(source).resolve()
-                inside = read.is_dir() and read in target.parents and target.exists()
-            except (OSError, ValueError):  # no path at all
-                continue
-            if target == read or inside:
-                raise ConfigError(
-                    f"cannot write {path}", hint=f"it belongs to {source}, which is read; write elsewhere"
-                )
+    """Raise a `ConfigError` when writing to `path` would replace what is read, or a part of it."""
+    from ragdiag.stores.paths import lies_in, paths_in
+
+    for source in (source for one in given for source in paths_in(one)):
+        if path.exists() and lies_in(str(path), source):
+            raise ConfigError(f"cannot write {path}", hint=f"it belongs to {source}, which is read; write elsewhere")
 
 
 def write_atomically(path: Path, text: str) -> None:

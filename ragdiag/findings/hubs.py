@@ -9,10 +9,12 @@ import numpy as np
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import NotApplicable, Rule, page
-from ragdiag.findings.words import at_least, limit, number, percent
+from ragdiag.findings.words import at_least, limit
 from ragdiag.geometry import matched as drawn
 from ragdiag.geometry.hubness import FEWEST, FEWEST_SAMPLED, TOO_FEW
 from ragdiag.geometry.matched import CAPTURED, SKEWED, TIMES, UNSEEN
+from ragdiag.numbers import percent
+from ragdiag.numbers import spoken as number
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import IntArray, Measure, Severity
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding, Remedy
 from ragdiag.findings.rule import Rule, page
-from ragdiag.findings.words import at_least, at_most, number, percent
+from ragdiag.findings.words import at_least, at_most
 from ragdiag.geometry.anisotropy import largest_by_chance, rogue_dimension
+from ragdiag.numbers import percent
+from ragdiag.numbers import spoken as number
 from ragdiag.types import Severity
 
 CONE = 0.5

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ragdiag.numbers import percent
-from ragdiag.numbers import spoken as number
 from ragdiag.types import Measure
-
-__all__ = ["at_least", "at_most", "limit", "number", "percent"]
 
 
 def at_least(measure: Measure, threshold: float) -> bool:

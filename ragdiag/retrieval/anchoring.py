@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ragdiag.errors import JudgementsError
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.retrieval.tokens import folded, tokens
+from ragdiag.retrieval.tokens import tokens
+from ragdiag.retrieval.wording import Wording, normalised
 from ragdiag.stores import VectorStore
 from ragdiag.types import Batch
 
 SIMILAR = 0.8  # Jaccard similarity of the tokens from which two texts are one
 SHORTEST = 20  # characters; a shorter text is contained in many by chance
 PIECE = 0.1  # share of a context's tokens that a stored piece of it has to have: a heading is no answer
+COVERED = 0.5  # share of a context that its stored pieces have to hold together: the closing line alone is no answer
 _BLOCK = 512  # texts compared with all contexts at once
-_CUT = 4  # tokens that a cut through a text may spoil, two at each end
+_CUT = 2  # tokens that a cut through a text without spaces may spoil, one at each end
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Anchoring:
     normalised : int
         But for case, blanks and compatibility characters (NFKC).
     contained : int
-        Inside a stored text, or with a stored text inside them.
+        Inside a stored text, or with stored texts inside them that hold at least half of them; whole words only.
     similar : int
-        With a Jaccard similarity of the tokens of at least .8.
+        With a Jaccard similarity of the tokens of at least .8, the same figures, and as many words that deny.
     lost : int
         Not at all.
     """
@@ -63,17 +66,33 @@ class Anchoring:
         return f"{kept:,} of {self.total:,} reference contexts were found among the stored texts ({found})"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a text is in the store.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Of the documents, in the order of the store; of a text that is lost one that no store has.
+    way : str
+        The attribute of `Anchoring` that counts it.
+    """
+
+    ids: tuple[str, ...]
+    way: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether the documents hold the text and nothing else, so that any of them is as good."""
+        return self.way in ("exact", "normalised")
+
+
 def anchor(judgements: Judgements, store: VectorStore) -> tuple[Judgements, Anchoring]:
     """Find the contexts of judgements among the texts of a store.
 
-    Each context stands for the documents that hold its text, in the first of the ways of
-    `Anchoring` that finds any: all equal ones, all that contain it or are a piece of it, or the
-    most similar ones. They get grade 1 unless the query grades them already. A context that is
-    lost stays as an id that is not in the store, so that it counts as a document that cannot be
-    found.
-
-    The texts are read once; again when contexts are left for the last two ways. Memory is that of a
-    batch and of the contexts.
+    Each context stands for the documents where `places` finds it. They get grade 1 unless the query grades them
+    already. A context that is lost stays as an id that is not in the store, so that it counts as a document that
+    cannot be found.
 
     Parameters
     ----------
@@ -102,119 +121,159 @@ def anchor(judgements: Judgements, store: VectorStore) -> tuple[Judgements, Anch
     >>> found.relevant, how.normalised, how.unanchored
     (({'a': 1},), 1, 0.0)
     """
-    if not store.info.has_texts:
-        raise JudgementsError(
-            f"{judgements.name} names relevant texts, {store.info.name} keeps none",
-            hint="give reference_context_ids, or a store with texts",
-        )
-    wanted = _Wanted(judgements)
-    for batch in store.scan():
-        wanted.look(batch)
-    parts = _Parts({at: text for text, at in wanted.numbers.items() if not wanted.ids[at]})
-    if parts.contexts:
-        for batch in store.scan(batch_size=_BLOCK):
-            parts.look(batch)
-    found = {at: ids or parts.ids(at) for at, ids in enumerate(wanted.ids)}
-    lost = sum(not ids for ids in found.values())
-    if lost == len(found):
-        raise JudgementsError(
-            f"none of the {lost:,} reference contexts of {judgements.name} is among the texts of {store.info.name}",
-            hint="they belong to another store, or the documents were cut anew",
-        )
-    exact = sum(wanted.exact)
-    contained = sum(bool(parts.contained[at]) for at in parts.contexts)
-    how = Anchoring(
-        exact=exact,
-        normalised=len(found) - len(parts.contexts) - exact,
-        contained=contained,
-        similar=len(parts.contexts) - contained - lost,
-        lost=lost,
-    )
+    found = places((text for contexts in judgements.contexts for text in contexts), store, judgements.name)
+    return anchored(judgements, found, store)
+
+
+def anchored(judgements: Judgements, found: Mapping[str, Place], store: VectorStore) -> tuple[Judgements, Anchoring]:
+    """Return what `anchor` does, of contexts that `places` has looked for already, maybe among others."""
+    own = {text.strip(): found[text.strip()] for contexts in judgements.contexts for text in contexts}
+    counts = Counter(place.way for place in own.values())
+    refuse_lost(own.values(), f"reference contexts of {judgements.name}", store)
+    how = Anchoring(**{way: counts[way] for way in ("exact", "normalised", "contained", "similar", "lost")})
     relevant = tuple(
-        _graded(
-            graded, [found[at] or [f"lost context {at + 1}: {text[:60]}"] for at, text in wanted.numbered(contexts)]
-        )
+        {**dict.fromkeys((id_ for text in contexts for id_ in own[text.strip()].ids), 1), **graded}
         for graded, contexts in zip(judgements.relevant, judgements.contexts, strict=True)
     )
     return replace(judgements, relevant=relevant, contexts=(), anchored=str(how)), how
 
 
-def _graded(graded: Mapping[str, int], contexts: Sequence[Sequence[str]]) -> dict[str, int]:
-    return {**dict.fromkeys((id_ for ids in contexts for id_ in ids), 1), **graded}
+def refuse_lost(found: Iterable[Place], what: str, store: VectorStore) -> None:
+    """Raise a `JudgementsError` when none of some texts was found."""
+    ways = [place.way for place in found]
+    if ways and set(ways) == {"lost"}:
+        raise JudgementsError(
+            f"none of the {len(ways):,} {what} is among the texts of {store.info.name}",
+            hint="they belong to another store, or the documents were cut anew",
+        )
 
 
-def _normalised(text: str) -> str:
-    return " ".join(folded(text).split())
+def places(texts: Iterable[str], store: VectorStore, name: str) -> dict[str, Place]:
+    """Find texts among those of a store, each in the first of these ways that finds it.
+
+    1. All documents with this very text, but for blanks at its ends.
+    2. All that are equal but for case, blanks and compatibility characters.
+    3. All that contain it, from border to border of words; it has at least 20 characters.
+    4. The most similar ones by the Jaccard similarity of the tokens, at least .8, that have the same figures and
+       deny as often; a piece of the text, from border to border of words, has no need of that.
+    5. All pieces of it with at least 20 characters and a tenth of its tokens, when together they hold half of it.
+
+    The stored texts are read once; again when some are left for the last three ways. Memory is that of a batch and of
+    the texts.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    store : VectorStore
+    name : str
+        Where they come from, for messages.
+
+    Returns
+    -------
+    dict of str to Place
+        By text, without blanks at its ends.
+
+    Raises
+    ------
+    JudgementsError
+        When the store keeps no texts.
+    """
+    if not store.info.has_texts:
+        raise JudgementsError(
+            f"{name} names relevant texts, {store.info.name} keeps none",
+            hint="give reference_context_ids, or a store with texts",
+        )
+    plain = {text.strip(): normalised(text) for text in texts}
+    exact: dict[str, list[str]] = {text: [] for text in plain}
+    equal: dict[str, list[str]] = {text: [] for text in plain.values()}
+    for batch in store.scan():
+        for id_, text in _texts(batch):
+            for known, key in ((exact, text.strip()), (equal, normalised(text))):
+                if key in known:
+                    known[key].append(id_)
+    parts = _Parts([text for text, ids in equal.items() if not ids])
+    if parts.contexts:
+        for batch in store.scan(batch_size=_BLOCK):
+            parts.look(batch)
+    found: dict[str, Place] = {}
+    for number, (text, key) in enumerate(plain.items(), start=1):
+        ids, way = exact[text], "exact"
+        if not ids:
+            ids, way = equal[key], "normalised"
+        if not ids:
+            ids, way = parts.contexts[key].found()
+        found[text] = Place(tuple(ids) or (f"lost context {number}: {text[:60]}",), way)
+    return found
 
 
-class _Wanted:
-    """The different contexts, and the documents whose text is equal to them."""
+def _texts(batch: Batch) -> list[tuple[str, str]]:
+    return [(id_, text) for id_, text in zip(batch.ids, batch.texts or (), strict=False) if text]
 
-    def __init__(self, judgements: Judgements) -> None:
-        self.numbers: dict[str, int] = {}
-        self._as_given: set[str] = set()
-        for contexts in judgements.contexts:
-            for text in contexts:
-                self.numbers.setdefault(_normalised(text), len(self.numbers))
-                self._as_given.add(text.strip())
-        self.ids: list[list[str]] = [[] for _ in self.numbers]
-        self.exact = [False] * len(self.numbers)
 
-    def numbered(self, contexts: Sequence[str]) -> list[tuple[int, str]]:
-        """Return the contexts of a query with their numbers."""
-        return [(self.numbers[_normalised(text)], text) for text in contexts]
+@dataclass
+class _Part:
+    """A context that equals no stored text, and what shares most of its words."""
 
-    def look(self, batch: Batch) -> None:
-        for id_, text in zip(batch.ids, batch.texts or (), strict=False):
-            at = self.numbers.get(_normalised(text)) if text else None
-            if at is not None and text:
-                self.ids[at].append(id_)
-                self.exact[at] |= text.strip() in self._as_given
+    wording: Wording
+    holders: list[str] = field(default_factory=list)
+    best: float = SIMILAR
+    similar: list[str] = field(default_factory=list)
+    pieces: list[tuple[int, int, str]] = field(default_factory=list)  # where in the context
+
+    def found(self) -> tuple[list[str], str]:
+        """Return the documents, and the way."""
+        if self.holders:
+            return self.holders, "contained"
+        pieces = [id_ for _, _, id_ in self.pieces]
+        if self.similar:
+            return self.similar, "contained" if set(self.similar) <= set(pieces) else "similar"
+        return (pieces, "contained") if self._covered() >= COVERED else ([], "lost")
+
+    def look(self, id_: str, other: Wording, similarity: float, share: float) -> None:
+        """Take in a document of which the tokens have this similarity, and as many as this share of the context's."""
+        own, theirs = self.wording.spaced, other.spaced
+        long = min(len(self.wording.text), len(other.text)) >= SHORTEST
+        if long and own in theirs:
+            self.holders.append(id_)
+            return
+        start = own.find(theirs) if long and share >= PIECE else -1
+        if start >= 0:
+            self.pieces.append((start, start + len(theirs) - 1, id_))
+        if similarity >= self.best and (start >= 0 or self.wording.agrees(other)):
+            if similarity > self.best:
+                self.best, self.similar = similarity, []
+            self.similar.append(id_)
+
+    def _covered(self) -> float:
+        """Return the share of the context that its pieces hold, what two of them hold counted once."""
+        covered = end = 0
+        for first, last, _ in sorted(self.pieces):
+            covered += max(0, last - max(first, end))
+            end = max(end, last)
+        return covered / (len(self.wording.spaced) - 1)
 
 
 class _Parts:
-    """The contexts that equal no stored text, and the documents that share most of their words."""
+    """The contexts that equal no stored text."""
 
-    def __init__(self, contexts: Mapping[int, str]) -> None:
-        self.contexts = contexts
-        self.contained: dict[int, list[str]] = {at: [] for at in contexts}
-        self._similar: dict[int, tuple[float, list[str]]] = {at: (SIMILAR, []) for at in contexts}
-        self._order = list(contexts)
+    def __init__(self, contexts: Sequence[str]) -> None:
+        self.contexts = {text: _Part(Wording(text)) for text in contexts}
+        self._order = list(self.contexts.values())
         self._words: dict[str, int] = {}
-        self._matrix, self._sizes = self._count(list(contexts.values()), grow=True)
-
-    def ids(self, at: int) -> list[str]:
-        """Return the documents found for a context."""
-        return self.contained[at] or self._similar[at][1]
+        self._matrix, self._sizes = self._count(contexts, grow=True)
 
     def look(self, batch: Batch) -> None:
-        given = [(id_, _normalised(text)) for id_, text in zip(batch.ids, batch.texts or (), strict=False) if text]
+        given = [(id_, Wording(normalised(text))) for id_, text in _texts(batch)]
         if not given:
             return
-        matrix, sizes = self._count([text for _, text in given])
+        matrix, sizes = self._count([wording.text for _, wording in given])
         shared = (matrix @ self._matrix.T).toarray()
         smaller = np.minimum(sizes[:, None], self._sizes)
         union = sizes[:, None] + self._sizes - shared
         near = (shared >= smaller - _CUT) | (shared >= SIMILAR * union)
         for row, column in np.argwhere(near & (shared > 0)).tolist():
-            id_, text = given[row]
-            at = self._order[column]
-            if self._holds(text, self.contexts[at], sizes[row], self._sizes[column]):
-                self.contained[at].append(id_)
-            else:
-                self._rank(at, id_, float(shared[row, column] / union[row, column]))
-
-    def _holds(self, text: str, context: str, size: float, wanted: float) -> bool:
-        if min(len(text), len(context)) < SHORTEST:
-            return False
-        return context in text or (size >= PIECE * wanted and text in context)
-
-    def _rank(self, at: int, id_: str, similarity: float) -> None:
-        best, ids = self._similar[at]
-        if similarity > best:
-            self._similar[at] = (similarity, [id_])
-        elif similarity == best:
-            ids.append(id_)
+            similarity = float(shared[row, column] / union[row, column])
+            self._order[column].look(*given[row], similarity, float(sizes[row] / self._sizes[column]))
 
     def _count(self, texts: Sequence[str], *, grow: bool = False) -> tuple[Any, Any]:
         """Return which of the contexts' words each text has, and how many different words it has in all."""

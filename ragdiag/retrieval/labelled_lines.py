@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ragdiag.errors import JudgementsError
 from ragdiag.retrieval.judgements import Judgements, check_query, jsonl, whole_grade
@@ -66,7 +68,7 @@ def ragas_judgements(rows: Iterable[Row], name: str, *, unlabelled: bool = False
     >>> ragas_judgements(rows, "a dataset").relevant
     ({'d1': 1},)
     """
-    numbered = ((f"{name}, row {number}", row) for number, row in enumerate(rows, start=1))
+    numbered = ((f"{name}, row {number}", plain(row)) for number, row in enumerate(rows, start=1))
     return _read(numbered, name, _ragas, unlabelled=unlabelled)
 
 
@@ -103,7 +105,7 @@ def _own(row: Row, where: str) -> Labels:
         raise JudgementsError(
             f"{where} has no query and relevant", hint='write {"query": "…", "relevant": ["id"]} or {"id": grade}'
         )
-    grades = relevant if isinstance(relevant, dict) else dict.fromkeys(_ids(relevant, where), 1)
+    grades = relevant if isinstance(relevant, dict) else dict.fromkeys(ids_of(relevant, where), 1)
     graded = {id_: whole_grade(grade, where) for id_, grade in grades.items()}
     return text, {id_: grade for id_, grade in graded.items() if grade > 0}, ()
 
@@ -119,15 +121,35 @@ def _ragas(row: Row, where: str) -> Labels:
         if not isinstance(values, list):
             raise JudgementsError(f"{where}: {what} is {type(values).__name__}", hint="give a list")
     if ids:
-        return text, dict.fromkeys(_ids(ids, where), 1), ()
+        return text, dict.fromkeys(ids_of(ids, where), 1), ()
     if not all(isinstance(context, str) for context in contexts):
         raise JudgementsError(f"{where}: a reference context is no text", hint="give a list of texts")
     kept = (_HOP.sub("", context).strip() for context in contexts)
     return text, {}, tuple(dict.fromkeys(context for context in kept if context))
 
 
-def _ids(values: list[Any], where: str) -> list[str]:
+def plain(row: Row) -> dict[str, Any]:
+    """Return a row of a data frame as JSON would have it: arrays as lists, NaN as null.
+
+    Examples
+    --------
+    >>> plain({"user_input": "how?", "reference_context_ids": np.array([1, 2]), "reference": float("nan")})
+    {'user_input': 'how?', 'reference_context_ids': [1, 2], 'reference': None}
+    """
+    return {key: _plain(value) for key, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def ids_of(values: Sequence[Any], where: str) -> list[str]:
+    """Return ids as text, or raise a `JudgementsError` for what is none."""
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise JudgementsError(f"{where}: the id {value!r} is no text", hint="give ids as they are in the store")
+            raise JudgementsError(f"{where}: the id {value!r:.40} is no text", hint="give ids as they are in the store")
     return [str(value) for value in values]

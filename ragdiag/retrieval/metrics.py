@@ -31,8 +31,10 @@ def deepest(metrics: Sequence[str], n: int) -> int:
     for name in metrics:
         try:
             measure = ir_measures.parse_measure(name)
-            list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))  # some need other packages
             cutoff = measure.params.get("cutoff")
+            if cutoff is not None and cutoff < 1:
+                raise ValueError("trec_eval would end the process")
+            list(ir_measures.iter_calc([measure], {"q": {"d": 1}}, {"q": {"d": 1.0}}))  # some need other packages
         except Exception as error:  # each provider fails in its own way
             raise ConfigError(
                 f"unknown metric {name!r}",

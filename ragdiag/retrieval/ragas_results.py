@@ -23,16 +23,21 @@ from ragdiag.stores.base import VectorStore
 from ragdiag.types import Float32
 
 WORST = 5
-ID = 40  # characters of a query id; it is foreign
-# The worst score of these is the largest.
-LESS_IS_BETTER = ("noise_sensitivity", "hub_exposure", "duplicates", "lexical_only_misses")
+ID = 40  # characters of a query id or a metric's name; they are foreign
+NAMED = 10  # metrics in a sentence
+# The worst score of these is the largest: Ragas', then ours.
+LESS_IS_BETTER = (
+    *("noise_sensitivity", "harmfulness", "maliciousness"),
+    *("hub_exposure", "duplicates", "lexical_only_misses"),
+)
 _OTHER = {"query_id", "id", "user_input", "response", "reference", "query_length", "query_style", "persona_name"}
 
 
 def read_scores(path: str | os.PathLike[str]) -> tuple[list[Mapping[str, Any]], list[dict[str, float]], int]:
     """Read the rows of a result, and their scores.
 
-    Every column of numbers is a metric. A row without one, or with null or NaN, counts as the worst.
+    Every column of numbers is a metric. A row without one, or with null or NaN, counts as the worst: 1 for those whose
+    name starts as one of `LESS_IS_BETTER`, 0 for all others.
 
     Returns
     -------
@@ -115,7 +120,10 @@ def ragas_notes(
     if not any(query.relevant for query in queries):
         raise JudgementsError(f"{path} names no relevant document", hint="give reference_context_ids or _contexts")
     joined, unknown = _joined(queries, store, census, directions, engine, seed)
-    means = ", ".join(f"{metric} {np.mean([own[metric] for own in scores]):.3f}" for metric in scores[0])
+    metrics = list(scores[0])
+    named = [f"{metric[:ID]} {np.mean([own[metric] for own in scores]):.3f}" for metric in metrics[:NAMED]]
+    more = f" and {len(metrics) - NAMED} more" if len(metrics) > NAMED else ""
+    means = ", ".join(named) + more
     lost = f"; {counted(failed, 'missing score counts', 'missing scores count')} as the worst" if failed else ""
     by_row = [float(np.mean([_good(metric, value) for metric, value in own.items()])) for own in scores]
     worst = sorted(range(len(queries)), key=lambda i: by_row[i])[:WORST]

@@ -44,7 +44,7 @@ def tokens(text: str) -> Iterator[str]:
     >>> list(tokens("东京2020年 iPhone手机"))
     ['东京', '2020', '年', 'iphone', '手机']
     """
-    word, unspaced, _ = _patterns()
+    word, unspaced, _ = patterns()
     for run in word.findall(folded(text)):
         for odd, part in enumerate(unspaced.split(run)):
             if odd % 2 and len(part) > 1:
@@ -64,12 +64,12 @@ def folded(text: str) -> str:
     """
     # Sorting a pile of n marks takes n² steps, and a hostile text may be nothing else.
     if not text.isascii():
-        text = _patterns()[2].sub(lambda found: found.group()[:_MOST_MARKS], text)
+        text = patterns()[2].sub(lambda found: found.group()[:_MOST_MARKS], text)
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     r"""Return what is a run, what in it is unspaced, and what is a pile of marks."""
     # \w leaves out the marks that Hindi, Thai or Hebrew words are written with.
     marks = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c).startswith("M"))

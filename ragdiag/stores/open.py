@@ -12,19 +12,15 @@ from ragdiag.plugins import Openers, load_openers
 from ragdiag.stores.base import Opener, VectorStore
 from ragdiag.stores.uri import split_options, split_scheme, without_credentials
 
-# Engines people will ask for, under the names they may give them. Their adapters are separate
-# packages or future extras, so a message must not promise an installation command.
+# Engines people will ask for, under the names they may give them. Their adapters would be separate
+# packages, so a message must not promise an installation command.
 _KNOWN_ELSEWHERE = (
-    "chroma",
-    "qdrant",
-    "pgvector",
-    "lancedb",
-    "milvus",
-    "sqlite-vec",
-    "duckdb",
     "pinecone",
     "weaviate",
     "elasticsearch",
+    "opensearch",
+    "redis",
+    "mongodb",
 )
 _EXPORT = "exporting the vectors to .npy or .parquet works today"
 
@@ -157,7 +153,7 @@ def unknown_scheme(scheme: str, text: str, openers: Openers) -> UnknownStoreErro
     if scheme in _KNOWN_ELSEWHERE:
         return UnknownStoreError(
             f"no adapter for {scheme} is installed here",
-            hint=f"it would come as a package or extra that registers in the entry point group"
+            hint=f"it would come as a package that registers in the entry point group"
             f" 'ragdiag.stores'; {_EXPORT}; {known}",
         )
     return UnknownStoreError(f"no adapter opens {without_credentials(text)}", hint=known)

@@ -10,6 +10,7 @@ from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsEr
 from ragdiag.plugins import load_openers
 from ragdiag.stores.base import IDS, METADATA, TEXTS, NewStore, Opener, Target
 from ragdiag.stores.open import open_store, unknown_scheme
+from ragdiag.stores.paths import overlap, paths_in
 from ragdiag.stores.rows import clean_text, duplicate_ids
 from ragdiag.stores.uri import as_metric, split_options, split_scheme
 from ragdiag.types import Batch, Metric, StoreInfo
@@ -155,23 +156,13 @@ def _dispatch(uri: str | os.PathLike[str]) -> tuple[Opener, str, dict[str, str]]
 
 def _refuse_source(target: Target, source: object) -> None:
     """Raise a `ConfigError` when writing the target would change what is read."""
-    if not isinstance(source, str | os.PathLike):
-        return
-    text = os.fspath(source)
-    bare = split_options(text)[0] if isinstance(source, str) else text
-    error = ConfigError(f"cannot write {target.name}, it belongs to the store that is read", hint="write elsewhere")
-    if target.path is None:
-        if isinstance(source, str) and _same_place(target, text):
-            raise error
-        return
-    written = os.path.realpath(target.path)
-    for path in {text, bare, split_scheme(bare)[1]} - {""}:
-        read = os.path.realpath(os.path.expanduser(path))
-        if not os.path.exists(read):
-            continue
-        same = os.path.exists(written) and os.path.samefile(read, written)
-        if same or _within(written, read) or _within(read, written):
-            raise error
+    path = target.path
+    if path is None:
+        clash = isinstance(source, str) and _same_place(target, source)
+    else:
+        clash = any(overlap(os.path.expanduser(path), read) for read in paths_in(source))
+    if clash:
+        raise ConfigError(f"cannot write {target.name}, it belongs to the store that is read", hint="write elsewhere")
 
 
 def _same_place(target: Target, source: str) -> bool:
@@ -182,10 +173,6 @@ def _same_place(target: Target, source: str) -> bool:
         return opener.target(rest, options).name == target.name
     except RagdiagError:  # it is read by an adapter that writes nothing, or its URI does not name a collection
         return False
-
-
-def _within(path: str, folder: str) -> bool:
-    return os.path.commonpath([path, folder]) == folder if os.path.isdir(folder) else False
 
 
 def _checked(batches: Iterator[Batch], target: Target, new: NewStore) -> Iterator[Batch]:

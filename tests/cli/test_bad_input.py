@@ -171,7 +171,7 @@ CASES: dict[str, tuple[Callable[[], None], list[str], str]] = {
     ),
     "duplicate ids": (repeated_ids, ["bad.npz"], "bad.npz: 10 rows repeat an id that another row has, such as 'd0': "),
     "unknown scheme": (nothing, ["nosuch:thing"], "no adapter opens nosuch:thing: can be opened here: "),
-    "known engine without adapter": (nothing, ["qdrant:http://x"], "no adapter for qdrant is installed here: "),
+    "known engine without adapter": (nothing, ["pinecone:http://x"], "no adapter for pinecone is installed here: "),
     "unknown option": (nothing, ["good.npy?metric=best"], "there is no metric 'best': one of cosine, dot, l2"),
     "query vectors of another dimension": (
         saved("bad.npy", np.ones((M, 5))),

@@ -63,13 +63,14 @@ def test_the_ways_in_their_order() -> None:
 
 
 def test_equal_texts_all_count() -> None:
-    assert ids(SKY, SKY, "x", SKY.lower(), f"{SKY} ") == ["d0", "d2", "d3"]
+    assert ids(SKY.upper(), SKY, "x", SKY.lower(), f"{SKY} ") == ["d0", "d2", "d3"]
+    assert ids(SKY, SKY.lower(), SKY, f"{SKY} ") == ["d1", "d2"]  # as it is comes first
     assert ids("Ｓtraße", "strasse", "Strase") == ["d0"]  # NFKC and case folding
 
 
 def test_parts_either_way() -> None:
     pieces = [SKY[:48], SKY[48:]]
-    assert ids(SKY, *pieces, GRASS) == ["d0", "d1"]  # cut within a word or not
+    assert ids(SKY, *pieces, GRASS) == ["d0", "d1"]  # between them they hold it
     assert ids(SKY[4:60], SKY, f"On colours. {SKY}", GRASS) == ["d0", "d1"]
     assert ids(ZH, ZH[:20], ZH[20:], GRASS) == ["d0"]  # the rest is under 20 characters
     assert ids("the sky", SKY) == []  # short texts are in many by chance
@@ -78,7 +79,7 @@ def test_parts_either_way() -> None:
 
 
 def test_similar_words() -> None:
-    words = [f"w{i}" for i in range(20)]
+    words = [f"w{letter}" for letter in "abcdefghijklmnopqrst"]
     context = " ".join(words)
     nine = " ".join([*words[1:], "other"])  # 19 of 21
     eight = " ".join([*words[2:], "other", "another"])  # 18 of 22
@@ -88,6 +89,70 @@ def test_similar_words() -> None:
     assert ids(context, seven) == []
     four_fifths = " ".join([*words[:16]])  # 16 of 20, in another order so that it is no part
     assert ids(context, " ".join(reversed(four_fifths.split()))) == ["d0"]
+
+
+VALVE = "{} open the valve of the second circuit before the pump of the heating system in the cellar is switched on"
+LAST = "Please contact the support desk if this does not help."
+CHUNK = (
+    "Fill the circuit until the gauge shows {} bar, close the tap, let the air out of every radiator from the lowest"
+    f" floor to the top, look at the gauge once more and fill up what is missing, then start the pump again. {LAST}"
+)
+
+
+def test_the_closing_line_does_not_stand_for_the_whole() -> None:
+    assert ids(CHUNK.format("two"), LAST, CHUNK.format("2"), GRASS) == ["d1"]
+    assert ids(CHUNK.format("two"), LAST, GRASS) == []  # better none than this one
+    assert ids(CHUNK.format("two"), LAST, CHUNK.format("two")[:-20], GRASS) == ["d1"]
+    half = CHUNK.format("two").split(" radiator ")[0]
+    assert ids(CHUNK.format("two"), half, GRASS) == []  # under a half of it
+    assert ids(CHUNK.format("two"), half, LAST, GRASS) == ["d0", "d1"]  # together more
+    assert ids(CHUNK.format("two"), LAST, LAST, LAST, LAST, GRASS) == []  # of what comes twice, once counts
+
+
+@pytest.mark.parametrize(
+    ("context", "stored"),
+    [
+        ("Set the pressure of the circuit to 1", "Set the pressure of the circuit to 15 bar by hand"),
+        ("Set the pressure of the circuit to 1", "Set the pressure of the circuit to 1.5 bar by hand"),
+        ("5 degrees are what the cellar must have", "At -5 degrees are what the cellar must have"),
+        ("safe to open the valve in the cellar", "It is unsafe to open the valve in the cellar, as we have seen"),
+    ],
+)
+def test_a_part_ends_where_a_word_ends(context: str, stored: str) -> None:
+    assert ids(context, stored) == []
+    assert ids(context, f"Note: {context}, as ever") == ["d0"]
+
+
+def test_as_it_is_comes_first() -> None:
+    rooms = ["A room of 10² metres.", "A room of 102 metres."]
+    for at in (0, 1):
+        found, how = anchor(labels([rooms[at]]), store(rooms))
+        assert (found.relevant, how.exact) == (({f"d{at}": 1},), 1)
+    assert ids("US", "us", "US") == ["d1"]
+    assert ids("US", "us", "Us") == ["d0", "d1"]
+    assert ids(rooms[0], rooms[1]) == []
+    assert ids("A room of 10^2 metres.", *rooms) == ["d0"]
+    both, how = anchor(labels(rooms[:1], rooms[1:]), store(rooms))
+    assert (both.relevant, how.exact) == (({"d0": 1}, {"d1": 1}), 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (VALVE.format("You must"), VALVE.format("You must not")),
+        (VALVE.format("You do"), VALVE.format("You don't")),
+        (VALVE.format("Man soll"), VALVE.format("Man soll nicht")),
+        (VALVE.format("With the X300"), VALVE.format("With the X200")),
+        (VALVE.format("After 5 minutes"), VALVE.format("After 50 minutes")),
+        (VALVE.format("After 1.5 minutes"), VALVE.format("After 5.1 minutes")),
+        (VALVE.format("After two minutes"), VALVE.format("After 3 minutes")),
+        (ZH.replace("远远强于", "远不强于"), ZH),
+        (ZH.replace("短波长", "三波长"), ZH.replace("短波长", "二波长")),
+    ],
+)
+def test_similar_words_that_say_something_else(one: str, other: str) -> None:
+    assert ids(one, other, GRASS) == ids(other, one, GRASS) == []
+    assert ids(one, other, one.replace("the second", "our second").replace("之所以", "所以"), GRASS) == ["d1"]
 
 
 def test_grades_that_are_known_stay() -> None:
@@ -103,7 +168,7 @@ def test_it_is_read_in_small_batches() -> None:
     texts[700] = GRASS.lower()
     found, _ = anchor(labels([GRASS], [f"{SKY} 1234 of"], [f"Indeed: {SKY} 3"]), store(texts))
     assert found.relevant[0] == {"d700": 1}
-    assert found.relevant[1] == {"d1": 1, "d12": 1, "d123": 1, "d1234": 1}
+    assert found.relevant[1] == {"d1234": 1}  # not "… 1", which ends within the number
     assert found.relevant[2] == {"d3": 1}
 
 

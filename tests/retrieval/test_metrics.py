@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -73,3 +75,13 @@ def test_the_order_of_the_search_is_kept() -> None:
     lists = np.arange(1000, 0, -1, dtype=np.int64)[None, :]
     scores = per_query(lists, [{1: 1}], ["RR@1000", "R@999", "R@1000"])
     assert [scores[name][0] for name in scores] == pytest.approx([1 / 1000, 0, 1])
+
+
+@pytest.mark.parametrize("name", ["nDCG@0", "R@-1", "P@0"])
+def test_a_cutoff_below_1_is_no_metric(name: str) -> None:
+    """It ended the process in trec_eval, so that it has one of its own here."""
+    code = (
+        f"from ragdiag.retrieval.metrics import deepest\ntry: deepest([{name!r}], 9)\nexcept Exception as e: print(e)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, f"unknown metric '{name}'" in done.stdout) == (0, True)

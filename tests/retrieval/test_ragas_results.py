@@ -76,6 +76,21 @@ def test_less_is_better_is_turned_round(tmp_path: Path) -> None:
     assert [note.split()[2] for note in notes if ", query " in note] == ["q0:", "q2:", "q1:"]
 
 
+def test_harm_is_turned_round_too(tmp_path: Path) -> None:
+    rows = [row(i, [f"d{i}"], 0.5, harmfulness=i / 10) for i in range(3)]
+    rows[0]["harmfulness"] = None
+    _, scores, failed = read_scores(written(tmp_path, rows))
+    assert ([own["harmfulness"] for own in scores], failed) == ([1.0, 0.1, 0.2], 1)
+
+
+def test_long_names_and_many_metrics_are_cut(tmp_path: Path) -> None:
+    more: dict[str, Any] = {f"{i:03}{'x' * 5000}": 0.25 for i in range(200)}
+    report = ragdiag.audit(STORE, ragas=written(tmp_path, [row(1, ["d1"], 1.0, **more)]))
+    first = next(note for note in report.notes if note.startswith("results.jsonl"))
+    named = ", ".join(f"{i:03}{'x' * 37} 0.250" for i in range(9))
+    assert first == f"results.jsonl, over all 1 row: faithfulness 1.000, {named} and 191 more"
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

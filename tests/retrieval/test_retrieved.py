@@ -110,9 +110,69 @@ def test_contexts_are_anchored_in_their_order() -> None:
     (query,) = ragas_rows(rows, "here", store)
     assert (query.ids[0], query.ids[2], query.ids[3]) == ("c", "a", "empty context")
     assert query.ids[1].startswith("lost context")
-    assert query.relevant == {"a": 1, "d": 1}
+    assert query.relevant == {"a": 1}  # d holds the same text, and to bring back one is enough
     (alone,) = ragas_rows(rows, "here")
     assert (alone.ids, alone.relevant, alone.relevant_contexts) == ((), {}, ("The sky is\nblue today.",))
+
+
+TWICE = ArrayStore(np.eye(4), ids=list("abcd"), texts=["The sky is blue today."] * 2 + ["Snow is white."] * 2)
+SKY, SNOW = "The sky is blue today.", "Snow is white."
+
+
+@pytest.mark.parametrize(
+    ("row", "ids", "relevant"),
+    [
+        ({"retrieved_contexts": [SKY], "reference_contexts": [SKY]}, ("a",), {"a": 1}),
+        ({"retrieved_contexts": [SKY, SKY], "reference_contexts": [SKY.upper()]}, ("a", "a"), {"a": 1}),
+        ({"retrieved_contexts": [SNOW, SKY], "reference_contexts": [SKY, SNOW]}, ("c", "a"), {"a": 1, "c": 1}),
+        ({"retrieved_context_ids": ["b"], "reference_contexts": [SKY]}, ("b",), {"b": 1}),
+        ({"retrieved_context_ids": ["d", "b", "a"], "reference_contexts": [SKY]}, ("d", "b", "a"), {"b": 1}),
+        ({"retrieved_contexts": [SKY], "reference_context_ids": ["b"]}, ("a",), {"a": 1}),
+        ({"retrieved_contexts": [SNOW], "reference_contexts": [SKY]}, ("c",), {"a": 1}),
+    ],
+)
+def test_a_text_that_the_store_holds_twice_is_one_document(
+    row: dict[str, object], ids: tuple[str, ...], relevant: dict[str, int]
+) -> None:
+    (query,) = ragas_rows([{"user_input": "?", **row}], "here", TWICE)
+    assert (query.ids, query.relevant) == (ids, relevant)
+
+
+def test_grades_from_elsewhere_know_equal_texts_too() -> None:
+    row = {"query_id": "x", "user_input": "?", "retrieved_contexts": [SKY]}
+    (query,) = ragas_rows([row], "here", TWICE, {"x": {"b": 2, "a": 1, "d": 1}})
+    assert query.relevant == {"a": 2, "d": 1}
+    (query,) = ragas_rows([row], "here", TWICE, {"y": {"b": 2}})
+    assert query.relevant == {}
+
+
+def test_a_lost_text_is_one_document_wherever_it_stands() -> None:
+    texts = [f"{'Nobody ' * 20}wrote {what}" for what in ("this", "that")]
+    rows = [
+        {"user_input": f"{i}?", "retrieved_contexts": [SKY, t], "reference_contexts": [*texts[:1], SNOW]}
+        for i, t in enumerate(texts)
+    ]
+    first, second = ragas_rows(rows, "here", TWICE)
+    assert [first.ids[1] in first.relevant, second.ids[1] in second.relevant] == [True, False]
+
+
+def test_rows_of_arrays() -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "query_id": np.int64(3),
+            "user_input": np.str_("a?"),
+            "retrieved_context_ids": np.array(["b", "a"], dtype=object),
+            "retrieved_contexts": np.array(["x", "y"]),
+            "reference_context_ids": np.array([7, 8]),
+            "reference_contexts": float("nan"),
+            "response": float("nan"),
+        },
+        {"user_input": "b?", "retrieved_context_ids": (np.int64(1), "c"), "reference_context_ids": None},
+    ]
+    first, second = ragas_rows(rows, "here")
+    assert (first.query_id, first.text, first.ids) == ("3", "a?", ("b", "a"))
+    assert (first.contexts, first.relevant, first.response) == (("x", "y"), {"7": 1, "8": 1}, "")
+    assert (second.ids, second.relevant) == (("1", "c"), {})
 
 
 @pytest.mark.parametrize(
@@ -122,6 +182,10 @@ def test_contexts_are_anchored_in_their_order() -> None:
         ([{"retrieved_context_ids": ["a"]}], "here, row 1 has no user_input"),
         ([{"user_input": "?", "retrieved_context_ids": 3}], "here, row 1: retrieved_context_ids is int"),
         ([{"user_input": "?", "retrieved_contexts": [3]}], "here, row 1: a retrieved context is no text"),
+        ([{"user_input": "?", "retrieved_context_ids": [None]}], "here, row 1: the id None is no text: give ids as"),
+        ([{"user_input": "?", "retrieved_context_ids": ["a", True]}], "here, row 1: the id True is no text"),
+        ([{"user_input": "?", "retrieved_context_ids": ["a", {}]}], "here, row 1: the id {} is no text"),
+        ([{"user_input": "?", "retrieved_context_ids": ["a"], "reference_contexts": 3}], "reference_contexts is int"),
         (
             [{"query_id": "x", "user_input": "?", "retrieved_context_ids": []}] * 2,
             "row 2: query x is there twice",

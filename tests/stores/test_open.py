@@ -82,7 +82,7 @@ def test_an_unknown_scheme_lists_the_known() -> None:
         open_store("nosuch:x")
 
 
-@pytest.mark.parametrize("scheme", ["chroma", "qdrant", "pgvector", "sqlite-vec", "elasticsearch", "LanceDB"])
+@pytest.mark.parametrize("scheme", ["elasticsearch", "pinecone", "weaviate", "OpenSearch", "redis"])
 def test_a_known_engine_without_an_adapter(scheme: str) -> None:
     with pytest.raises(UnknownStoreError) as caught:
         open_store(f"{scheme}:http://me:s3cret@host/db?collection=x")

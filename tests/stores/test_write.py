@@ -219,7 +219,7 @@ def _new(dim: int) -> Any:
     [
         ("{}/v.txt", {}, UnknownStoreError, "does not say what kind of store to write: can be written here: faiss:"),
         ("{}/folder", {}, UnknownStoreError, "does not say what kind of store to write"),
-        ("chroma:{}/x", {}, UnknownStoreError, "no adapter for chroma is installed here"),
+        ("pinecone:{}/x", {}, UnknownStoreError, "no adapter for pinecone is installed here"),
         ("", {}, UnknownStoreError, "does not say what kind"),
         ("faiss:", {}, ConfigError, "the new store has no path"),
         ("{}/no/v.npz", {}, ConfigError, "there is no folder {}/no"),

@@ -16,7 +16,7 @@ from langchain_tests.integration_tests import (
 )
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 from ragdiag_langchain import diagnose
-from ragdiag_langchain.views import RecordedEmbeddings
+from ragdiag_langchain.recorded_embeddings import RecordedEmbeddings
 
 from tests.integrations.langchain.live import handbook
 

@@ -548,5 +548,10 @@ def test_a_search_that_returns_an_iterator_keeps_its_documents() -> None:
     store = Lazy(Counting())
     store.add_documents(DOCUMENTS[:20])
     plain = [document.id for document in store.similarity_search(QUESTIONS[0])]
-    assert [document.id for document in diagnose(store).similarity_search(QUESTIONS[0])] == plain
+    recorded = diagnose(store)
+    assert [document.id for document in recorded.similarity_search(QUESTIONS[0])] == plain
     assert len(plain) == 4
+    (retrieval,) = record_of(recorded).retrievals()
+    assert (retrieval.ids, retrieval.known, retrieval.error) == ((), False, "")
+    empty = record_of(recorded).report().measures["traffic.empty"]
+    assert (empty.value, empty.n) == (None, 0)

@@ -139,6 +139,30 @@ def test_margins_latency_and_top_share() -> None:
     assert high > 57.5  # ranks 40 to 60 of 100, by the binomial law
 
 
+def test_what_is_not_known_is_neither_empty_nor_full(tmp_path: Path) -> None:
+    record = RetrievalRecord()
+    record.add("s", Retrieval("a", known=False))
+    record.add("s", Retrieval("b"))
+    record.add("s", Retrieval("c", ("x",), apart=True))
+    record.add("s", Retrieval("d", ("x",)))
+    record.save(tmp_path / "r.json")
+    loaded = RetrievalRecord.load(tmp_path / "r.json")
+    assert [(r.known, r.apart) for r in loaded.retrievals()] == [
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, False),
+    ]
+    for whole, times in ((record, 1), (loaded, 1), (RetrievalRecord.merged([record, loaded]), 2)):
+        report = whole.report()
+        empty = report.measures["traffic.empty"]
+        assert (empty.value, empty.n) == (1 / 3, 3 * times)
+        given = "1 retrieval gave" if times == 1 else "2 retrievals gave"
+        assert f"{given} an iterator: with which documents is not known, nor whether there were any" in report.notes
+        searches = "1 search" if times == 1 else "2 searches"
+        assert any(note.startswith(f"{searches} of the store in a thread of its own") for note in report.notes)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 1e-7, 1e-6, 0.0123, 3.0, 1e9])
 def test_a_duration_is_off_by_at_most_a_hundredth(seconds: float) -> None:
     durations = Durations()
@@ -212,6 +236,11 @@ def _put(whole: dict[str, Any], path: str, value: Any) -> None:
         ("sources.store.asked", 10**400),
         ("sources.store.asked", 6),
         ("sources.store.empty", 9),
+        ("sources.store.unknown", 6),
+        ("sources.store.apart", 6),
+        ("sources.store.apart", True),
+        ("sources.store.sample.0.known", 1),
+        ("sources.store.sample.0.apart", None),
         ("sources.store.errors", {"A": -1}),
         ("sources.store.counts", {"hub": 10**6}),
         ("sources.store.durations", {"5000": 5}),

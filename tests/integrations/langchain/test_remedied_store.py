@@ -11,9 +11,9 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from ragdiag_langchain import RemediedEmbeddings, RemediedVectorStore
+from ragdiag_langchain import RemediedEmbeddings, RemediedVectorStore, diagnose, record_of
 
-from ragdiag import Artefact, fix, load_artefact
+from ragdiag import Artefact, audit, fix, load_artefact
 from ragdiag.errors import ArtefactError, EmbeddingsError, StoreError
 from ragdiag.stores import ArrayStore
 from ragdiag.types import Float64, Metric
@@ -330,6 +330,113 @@ def test_a_store_of_other_vectors_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ArtefactError, match="maps vectors of dimension 10, the embedding model returned one of 11"):
             call()
     assert wrong.store.store == {}  # type: ignore[attr-defined]
+
+
+def test_a_part_of_the_original_under_other_ids_is_refused_by_its_lengths(tmp_path: Path) -> None:
+    artefact = fixed(tmp_path, COSINE)
+    original = InMemoryVectorStore(new_model())
+    original.add_documents([Document(id=f"new {d.id}", page_content=d.page_content) for d in DOCUMENTS[:20]])
+    with pytest.raises(ArtefactError, match="or others that were not mapped by it"):
+        RemediedVectorStore(original, artefact)
+    mapped = InMemoryVectorStore(RemediedEmbeddings(new_model(), artefact))
+    mapped.add_documents([Document(id=f"new {d.id}", page_content=d.page_content) for d in DOCUMENTS[:20]])
+    expected = mapped.similarity_search_with_score(QUESTIONS[0])
+    assert RemediedVectorStore(mapped, artefact).similarity_search_with_score(QUESTIONS[0]) == expected
+
+
+def test_what_is_no_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(
+        StoreError, match=r"a str is no LangChain vector store: open it first, as with FAISS\.load_local"
+    ):
+        RemediedVectorStore("faiss:./fixed", fixed(tmp_path, COSINE))  # type: ignore[arg-type]
+
+
+def test_nothing_is_mapped_twice(tmp_path: Path) -> None:
+    artefact, other = fixed(tmp_path, COSINE), fixed(tmp_path / "other", "centred")
+    store = filled(artefact)
+    for given in (store, diagnose(store)):
+        with pytest.raises(StoreError, match=r"a RemediedVectorStore maps already: .* give the store behind: \.store"):
+            RemediedVectorStore(given, artefact)
+    once = RemediedEmbeddings(new_model(), artefact)
+    for model in (once, diagnose(InMemoryVectorStore(once)).embeddings):
+        for given_artefact in (artefact, other):
+            with pytest.raises(
+                ArtefactError, match=r"the model maps already, by query-centred \| whitened.*\.embeddings"
+            ):
+                RemediedEmbeddings(model, given_artefact)
+    with pytest.raises(ArtefactError, match="the model maps already"):
+        RemediedVectorStore(InMemoryVectorStore(once), other)
+    # By the same one, queries and documents are mapped once.
+    same = RemediedVectorStore(InMemoryVectorStore(once), load_artefact(tmp_path / "new.ragdiag"))
+    same.add_documents(DOCUMENTS)
+    expected = store.similarity_search_with_score(QUESTIONS[0])
+    assert same.similarity_search_with_score(QUESTIONS[0]) == expected
+
+
+def test_a_fix_of_what_a_fix_wrote_goes_through_both_maps(tmp_path: Path) -> None:
+    community = pytest.importorskip("langchain_community.vectorstores.faiss")
+    first = fixed(tmp_path, COSINE)
+    path = fix(f"faiss:{tmp_path}/new", "abtt(d=1)", to=f"faiss:{tmp_path}/second").artefact
+    second = load_artefact(path)
+    model = RemediedEmbeddings(new_model(), first)
+    query = second.queries(first.queries(Q[:1]))
+    assert RemediedEmbeddings(model, second).embed_query(QUESTIONS[0]) == pytest.approx(query[0].tolist(), abs=1e-6)
+    given = community.FAISS.load_local(str(tmp_path / "second"), model, allow_dangerous_deserialization=True)
+    store = RemediedVectorStore(given, second)
+    scores = (query.astype(np.float64) @ second.documents(first.documents(X)).T)[0]
+    found = [document.id for document in store.similarity_search(QUESTIONS[0], k=10)]
+    assert found == [IDS[at] for at in np.argsort(-scores)[:10]]
+
+
+def test_a_diagnosed_store_is_refused(tmp_path: Path) -> None:
+    """What it would record is not what the application asks."""
+    with pytest.raises(
+        StoreError, match=r"is diagnosed, .*put RemediedVectorStore around the store itself, and diagnose"
+    ):
+        RemediedVectorStore(diagnose(InMemoryVectorStore(new_model())), fixed(tmp_path, COSINE))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("remedy", [COSINE, BIASED])
+def test_diagnosed_it_records_the_scores_and_vectors_of_the_store_behind(
+    tmp_path: Path, kind: str, remedy: str
+) -> None:
+    artefact = fixed(tmp_path, remedy)
+    store = filled(artefact, kind)
+    recorded = diagnose(store)
+    raw = {d.id: float(s) for d, s in store.similarity_search_with_score(QUESTIONS[0], k=len(IDS))}
+    calls: list[Callable[[Any], Any]] = [
+        lambda s: s.similarity_search(QUESTIONS[0], k=5),
+        lambda s: asyncio.run(s.asimilarity_search(QUESTIONS[0], k=5)),
+        lambda s: s.similarity_search_by_vector(Q[0].tolist(), k=5),
+        lambda s: s.as_retriever(search_kwargs={"k": 5}).invoke(QUESTIONS[0]),
+        lambda s: s.similarity_search_with_score(QUESTIONS[0], k=5),
+        lambda s: s.similarity_search_with_relevance_scores(QUESTIONS[0], k=5),
+    ]
+    for call in calls:
+        assert call(recorded) == call(store)
+    model: Any = store.embedding
+    model.asked.clear()
+    recorded.similarity_search(QUESTIONS[0], k=5)
+    assert model.asked == [QUESTIONS[0]]
+    found = record_of(recorded).retrievals()
+    assert len(found) == len(calls) + 1
+    for retrieval in found:
+        assert retrieval.scores == pytest.approx([raw[id_] for id_ in retrieval.ids], abs=1e-6)
+        assert retrieval.direction == ("lower" if kind in ("faiss l2", "faiss normalised") else "higher")
+        assert retrieval.vector is not None
+        np.testing.assert_allclose(retrieval.vector, artefact.queries(Q[:1])[0], atol=1e-6)
+    report = record_of(recorded).report()  # of the store behind, with the vectors that it was searched by
+    assert report.store.count == len(IDS)
+    assert (report.measures["hubness.query.largest"].value, report.sampling.queries) == (1.0, 2)
+
+
+def test_a_remedied_store_is_audited_by_the_store_behind(tmp_path: Path) -> None:
+    store = filled(fixed(tmp_path, COSINE))
+    for given in (store, diagnose(store)):
+        with pytest.raises(StoreError, match=r"holds mapped vectors.*give the store behind, \.store, and RemediedEmb"):
+            audit(given)
+    assert audit(diagnose(store).store).store.count == len(IDS)
 
 
 def test_a_fix_for_the_dot_product_needs_a_store_that_ranks_by_it(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def test_there_and_back(ragas: Any, comparison: Comparison, tmp_path: Path) -> N
         assert back.query_ids == comparison.query_ids
         assert back.texts == tuple(query.text for query in lists)
         assert back.relevant == tuple(query.relevant for query in lists)
-    assert "query_id" not in dataset[:2].to_list()[0]
+    assert [row["query_id"] for row in dataset[5:8].to_list()] == list(comparison.query_ids[5:8])
+    assert read_dataset(dataset[:4:-1]).query_ids == comparison.query_ids[:4:-1]
+    assert dataset[5] is dataset.samples[5]
 
 
 def test_the_contexts_are_those_of_the_store(ragas: Any, comparison: Comparison) -> None:
@@ -145,6 +147,46 @@ def test_what_cannot_be_made_a_dataset(ragas: Any, tmp_path: Path) -> None:
 def test_an_empty_dataset(ragas: Any) -> None:
     with pytest.raises(JudgementsError, match="EvaluationDataset names no relevant document"):
         read_dataset(ragas().EvaluationDataset(samples=[]))
+
+
+ROWS: Any = [
+    {"user_input": "how?", "retrieved_context_ids": ["a"]},
+    {"user_input": "why?", "retrieved_context_ids": ["b"]},
+]
+
+
+def test_judgements_of_other_queries(ragas: Any) -> None:
+    """Rows without an id are "1" and "2"."""
+    for given in (ROWS, [Retrieved("1", "how?", ("a",))]):
+        with pytest.raises(JudgementsError, match="the rows and here have no query in common: give each row its query"):
+            to_dataset(given, LABELS)
+
+
+def test_judgements_of_some_of_the_queries(ragas: Any) -> None:
+    rows: Any = [{**ROWS[0], "query_id": "q1"}, {**ROWS[1], "query_id": "q3"}]
+    dataset = to_dataset(rows, LABELS)
+    assert [sample.reference_context_ids for sample in dataset] == [["a", "gone"], []]
+    assert dataset.note == (
+        "1 query, such as q3, not in here: nothing is relevant to them, and they count;"
+        " 1 query, such as q2, judged alone: left out"
+    )
+    assert dataset[:1].note == dataset.note
+    assert to_dataset({"q1": ["a"], "q3": ["b"]}, LABELS).note == (
+        "1 query, such as q3, not in here: left out;"
+        " 1 query, such as q2, not in the run: they retrieved nothing, and count"
+    )
+    assert to_dataset({"q1": ["a"], "q2": ["b"]}, LABELS).note == ""
+
+
+def test_judgements_of_texts_stay_texts_without_a_store(ragas: Any) -> None:
+    labels = Judgements("here", ("1",), ("how?",), ({},), (("so",),))
+    rows: Any = [{**ROWS[0], "retrieved_contexts": ["this way"]}]
+    assert to_dataset(rows, labels).samples[0].reference_contexts == ["so"]
+
+
+def test_rows_of_arrays(ragas: Any) -> None:
+    rows = [{"user_input": "how?", "reference_context_ids": np.array(["a", "b"])}]
+    assert read_dataset(rows).relevant == ({"a": 1, "b": 1},)
 
 
 def test_judgements_by_path(ragas: Any) -> None:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from ragdiag_ragas import evaluate, ragas_metric, to_dataset
+from ragdiag_ragas import Background, evaluate, ragas_metric, to_dataset
 
 from ragdiag.errors import ConfigError, JudgementsError
 from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.retrieved import Retrieved
 from ragdiag.stores import ArrayStore
 
@@ -213,6 +216,127 @@ def test_where_less_is_better_a_failure_counts_1(ragas: Any) -> None:
     assert found.rows[0].scores == {"noise_sensitivity_relevant": 1.0}
 
 
+class Scale:
+    """What a question's number is worth; what is left out raises."""
+
+    def __init__(self, scores: dict[int, float], allowed_values: Any = None, name: str = "scale") -> None:
+        self.scores, self.name = scores, name
+        if allowed_values is not None:
+            self.allowed_values = allowed_values
+
+    async def ascore(self, user_input: str) -> float:
+        return self.scores[int(user_input.split()[1])]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "less", "scores", "worst"),
+    [
+        ((-1, 1), False, {1: -0.5, 2: 0.5}, -1.0),
+        ((-1, 1), True, {1: -0.5, 2: 0.5}, 1.0),
+        ((1, 5), False, {1: 2.0, 2: 5.0}, 1.0),
+        ([1, 5], True, {1: 2.0, 2: 4.0}, 5.0),
+        (range(1, 6), True, {1: 2.0, 2: 4.0}, 5.0),
+        (range(1, 6), False, {1: 2.0, 2: 4.0}, 1.0),
+        (None, False, {1: 0.25, 2: 0.5}, 0.0),
+        (None, True, {1: 0.25, 2: 0.5}, 1.0),
+        (None, False, {1: -0.5, 2: 0.5}, -0.5),
+        (None, True, {1: 2.0, 2: 4.0}, 4.0),
+    ],
+)
+def test_a_failure_counts_the_worst_of_its_own_scale(
+    ragas: Any, allowed: Any, less: bool, scores: dict[int, float], worst: float
+) -> None:
+    queries = [asked(i, ["a"]) for i in (1, 2, 3)]
+    found = evaluate(queries, [Scale(scores, allowed)], less_is_better=["scale"] if less else [])
+    assert [row.scores["scale"] for row in found.rows] == [scores[1], scores[2], worst]
+    assert found.runs[0].scores["scale"].mean.value == pytest.approx((scores[1] + scores[2] + worst) / 3)
+    assert found.worst(n=1)[0].scores["scale"] == worst
+    assert found.notes == (
+        f"scale: 1 failure counts {worst:g}, the worst where {'less' if less else 'more'} is better",
+    )
+    assert f"note: {found.notes[0]}" in str(found).splitlines()
+
+
+def test_the_worst_is_the_same_for_all_similarities(ragas: Any) -> None:
+    lists = {"cosine": [asked(i, ["a"]) for i in (1, 2)], "dot": [asked(i, ["a"]) for i in (1, 2)]}
+    found = evaluate(lists, [Scale({1: -0.5})])
+    assert [row.scores["scale"] for row in found.rows] == [-0.5, -0.5, -0.5, -0.5]
+    assert [run.scores["scale"].delta.value for run in found.runs] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("allowed", [(-1.0, 1.0), (1.0, 5.0)])
+def test_a_numeric_metric_that_raises(ragas: Any, allowed: tuple[float, float]) -> None:
+    @ragas("ragas.metrics").numeric_metric(name="n", allowed_values=allowed)  # type: ignore[untyped-decorator]
+    def metric(user_input: str) -> float:
+        if user_input == "question 2":
+            raise RuntimeError("lost")
+        return allowed[0] + 0.5
+
+    found = evaluate([asked(1, ["a"]), asked(2, ["a"])], [metric])
+    assert [row.scores["n"] for row in found.rows] == [allowed[0] + 0.5, allowed[0]]
+    assert found.worst(n=1)[0].query_id == "q2"
+
+
+def test_harm_that_could_not_be_judged_is_no_good(ragas: Any) -> None:
+    found = evaluate([asked(1, ["a"]), asked(2, ["a"])], [Scale({1: 0.0}, name="harmfulness")])
+    assert [row.scores["harmfulness"] for row in found.rows] == [0.0, 1.0]
+    assert (found.less_is_better, found.worst(n=1)[0].query_id) == (("harmfulness",), "q2")
+
+
+def test_a_direction_of_no_metric(ragas: Any) -> None:
+    with pytest.raises(ConfigError, match="less_is_better names 'harm', which is no metric here: scale"):
+        evaluate([asked(1, ["a"])], [Scale({1: 0.0})], less_is_better=["harm"])
+    with pytest.raises(ConfigError, match="less_is_better is a text"):
+        evaluate([asked(1, ["a"])], [Scale({1: 0.0})], less_is_better="scale")
+
+
+JUDGED = Judgements("J", ("q1", "q2"), ("a?", "b?"), ({"a": 1}, {"b": 1}))
+
+
+def test_judgements_that_share_no_query_are_no_score_of_0() -> None:
+    rows = [{"user_input": f"{i}?", "retrieved_context_ids": ["a"]} for i in range(2)]
+    for given in (rows, {"cosine": rows}, {"cosine": {"1": ["a"]}}):
+        with pytest.raises(JudgementsError, match="and J have no query in common"):
+            evaluate(given, ["AP"], judgements=JUDGED)
+
+
+def test_judgements_of_some_queries_say_so() -> None:
+    rows = [{"query_id": q, "user_input": f"{q}?", "retrieved_context_ids": ["a"]} for q in ("q1", "q7")]
+    rows[1]["reference_contexts"] = ["a text of its own"]  # which J replaces
+    found = evaluate(rows, ["AP"], judgements=JUDGED)
+    assert [row.scores["AP"] for row in found.rows] == [1.0, 0.0]
+    assert found.notes == (
+        "1 query, such as q7, not in J: nothing is relevant to them, and they count;"
+        " 1 query, such as q2, judged alone: left out",
+    )
+    assert evaluate({"cosine": {"q1": ["a"], "q2": ["b"]}}, ["AP"], judgements=JUDGED).notes == ()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_perfect_retrieval_from_a_store_that_holds_it_twice(times: int) -> None:
+    text = "The sky is blue today."
+    store = ArrayStore(np.eye(3), ids=["a", "b", "c"], texts=[text, text, "Snow is white."])
+    row = {"query_id": "q", "user_input": "?", "retrieved_contexts": [text] * times, "reference_contexts": [text]}
+    twice = Judgements("J", ("q",), ("?",), ({},), ((text,),))
+    for judgements in (None, twice):
+        found = evaluate([row], ["nDCG@10", "R@1", "AP", "RR@10"], store=store, judgements=judgements)
+        assert found.rows[0].scores == {"nDCG@10": 1.0, "R@1": 1.0, "AP": 1.0, "RR@10": 1.0}
+
+
+def test_rows_of_a_data_frame() -> None:
+    ids = np.array(["b", "a"], dtype=object)
+    row = {"user_input": "?", "retrieved_context_ids": ids, "reference_context_ids": np.array(["a"], dtype=object)}
+    assert evaluate([row], ["RR@10"]).rows[0].scores == {"RR@10": 0.5}
+
+
+@pytest.mark.parametrize("id_", [None, True, {}])
+def test_what_is_no_id(ragas: Any, id_: Any) -> None:
+    with pytest.raises(JudgementsError, match=r"list, row 1: the id .* is no text"):
+        evaluate([{"user_input": "?", "retrieved_context_ids": ["a", id_]}], ["AP"])
+    with pytest.raises(JudgementsError, match=r"a sample: the id .* is no text"):
+        Background().query("?", ["a", id_], ["a"])
+
+
 def test_in_a_running_loop(ragas: Any) -> None:
     class One:
         name = "one"
@@ -224,6 +348,99 @@ def test_in_a_running_loop(ragas: Any) -> None:
         return evaluate([asked(1, ["a"])], [One()]).runs[0].scores["one"].mean.value
 
     assert asyncio.run(notebook()) == 1.0
+
+
+class Sleepy:
+    """Raises what it is told to for the second question; asked for the others it sleeps so long."""
+
+    name = "sleepy"
+
+    def __init__(self, seconds: float, act: Callable[[], Any]) -> None:
+        self.seconds, self.act = seconds, act
+        self.cancelled: list[str] = []
+
+    async def ascore(self, user_input: str) -> float:
+        if user_input == "question 2":
+            await asyncio.sleep(0.05)  # until the others sleep
+            self.act()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled.append(user_input)
+            raise
+        return 1.0
+
+
+def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+def test_a_row_that_is_cancelled_has_failed_and_no_other(ragas: Any) -> None:
+    metric = Sleepy(0.1, cancelled)
+    found = evaluate([asked(number, ["a"]) for number in range(1, 5)], [metric])
+    assert [row.scores["sleepy"] for row in found.rows] == [1.0, 0.0, 1.0, 1.0]
+    assert {row.query_id: dict(row.failures) for row in found.failures} == {
+        "q2": {"sleepy": "CancelledError"}  # a task that is cancelled keeps no words
+    }
+    assert (found.runs[0].scores["sleepy"].mean.value, found.table[0]["failures"]) == (0.75, 1)
+    assert metric.cancelled == []
+
+
+def test_a_row_that_cancels_its_own_task_has_failed_and_no_other(ragas: Any) -> None:
+    """As a scope of another library does that was left open."""
+
+    def cancel() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    found = evaluate([asked(number, ["a"]) for number in range(1, 4)], [Sleepy(0.1, cancel)])
+    assert [row.scores["sleepy"] for row in found.rows] == [1.0, 0.0, 1.0]
+    assert [row.failures for row in found.failures] == [{"sleepy": "CancelledError"}]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
+def test_a_keyboard_interrupt_cancels_the_whole(ragas: Any) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    metric = Sleepy(3600, lambda: signal.pthread_kill(main, signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([asked(number, ["a"]) for number in range(1, 5)], [metric])
+    assert sorted(metric.cancelled) == ["question 1", "question 2", "question 3", "question 4"]
+
+
+def test_a_similarity_that_retrieved_nothing_at_all_counts_as_such(ragas: Any) -> None:
+    precision = ragas("ragas.metrics._context_precision").IDBasedContextPrecision()
+    recall = ragas("ragas.metrics._context_recall").IDBasedContextRecall()
+    lists = {
+        "cosine": [asked(number, ["a"]) for number in range(1, 5)],
+        "broken": [asked(number, []) for number in range(1, 5)],
+    }
+    found = evaluate(lists, [precision, recall, "nDCG@10"])
+    good, broken = found.runs
+    assert [paired.mean.value for paired in good.scores.values()] == [1.0, 1.0, 1.0]
+    assert [paired.mean.value for paired in broken.scores.values()] == [0.0, 0.0, 0.0]
+    assert [paired.mean.n for paired in broken.scores.values()] == [4, 4, 4]
+    assert [paired.delta.value for paired in broken.scores.values()] == [-1.0, -1.0, -1.0]
+    assert [(row.similarity, row.query_id, dict(row.failures)) for row in found.failures] == [
+        ("broken", f"q{number}", {precision.name: "it gave nan"}) for number in range(1, 5)
+    ]
+
+
+def test_nothing_retrieved_for_a_metric_of_texts(ragas: Any) -> None:
+    """What is given to it is an empty list, and what was wanted."""
+    seen: list[tuple[list[str], list[str]]] = []
+
+    class Contexts:
+        name = "contexts"
+
+        async def ascore(self, retrieved_contexts: list[str], reference_contexts: list[str]) -> float:
+            seen.append((retrieved_contexts, reference_contexts))
+            return float(len(retrieved_contexts))
+
+    found = evaluate([asked(1, [], relevant_contexts=("Snow is white.",))], [Contexts()])
+    assert seen == [([], ["Snow is white."])]
+    assert (found.rows[0].scores, found.failures) == ({"contexts": 0.0}, ())
 
 
 @pytest.mark.parametrize(

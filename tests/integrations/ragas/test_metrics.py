@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -94,3 +96,48 @@ def test_a_cutoff_that_is_none_is_one_line(k: int) -> None:
     for metric in (ndcg, recall):
         with pytest.raises(ConfigError, match="has the cutoff"):
             metric(["a"], {"a": 1}, k)
+
+
+@pytest.mark.parametrize("k", [0, -1, True])
+def test_the_diagnostic_metrics_have_cutoffs_from_1(k: int) -> None:
+    with pytest.raises(ConfigError, match="hub_exposure has the cutoff"):
+        hub_exposure(["a", "b"], {"a"}, k)
+    with pytest.raises(ConfigError, match="duplicates has the cutoff"):
+        duplicate_share(["a", "b"], {}, k)
+    with pytest.raises(ConfigError, match="lexical_only_misses has the cutoff"):
+        lexical_only_misses(["a", "b"], {"a": 1}, ["a"], k)
+
+
+def test_repeats_are_dropped_before_the_cutoff_everywhere() -> None:
+    ids = ["a", "a", "b"]
+    assert recall(ids, {"b": 1}, 2) == 1
+    assert lexical_only_misses(ids, {"b": 1}, ["b"], 2) == 0
+    assert lexical_only_misses([], {"b": 1}, ids, 2) == 1
+    assert hub_exposure(ids, {"a"}, 2) == 0.5
+    assert duplicate_share(ids, {}, 2) == 0.5  # a repeat is what it looks for
+
+
+SURROGATE = """
+from ragdiag_ragas.metrics import average_precision, ndcg, recall, reciprocal_rank
+for metric in (ndcg, recall, average_precision, reciprocal_rank):
+    print(metric(["a\\ud800"], {"b": 1}), metric(["b"], {"a\\ud800": 1}), metric(["a\\ud800"], {"a\\ud800": 1}))
+"""
+
+
+def test_a_lone_surrogate_in_an_id_is_an_id_like_others() -> None:
+    """It ended the process in pytrec_eval, so that it has one of its own here."""
+    done = subprocess.run([sys.executable, "-c", SURROGATE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["0.0 0.0 1.0"] * 4)
+
+
+def test_a_nul_does_not_end_an_id() -> None:
+    for metric in (ndcg, recall, average_precision, reciprocal_rank):
+        assert metric(["a\0b", "c"], {"a\0c": 1}) == 0
+        assert metric(["a\0b", "a\0c"], {"a\0b": 1}) == 1
+        assert metric(["", "a"], {"": 1}) == 1
+
+
+def test_a_grade_is_a_whole_number() -> None:
+    with pytest.raises(JudgementsError, match="document 'a' has the grade 1000000000"):
+        ndcg(["a"], {"a": 10**9})
+    assert ndcg(["a", "b"], {"a": -1, "b": 1}) == pytest.approx(1 / math.log2(3))

@@ -1,0 +1,292 @@
+"""A LanceDB table, read a batch at a time on one version of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ragdiag.errors import StoreError
+from ragdiag.stores import (
+    Hits,
+    NumberIds,
+    Tuning,
+    checked_batch_size,
+    joined,
+    sampled_rows,
+    shard_bounds,
+    told,
+    unknown_id,
+)
+from ragdiag.stores.base import WHOLE
+from ragdiag.stores.parquet_columns import (
+    check_unique,
+    is_vector_type,
+    known_column,
+    load_pyarrow,
+    to_ids,
+    to_python,
+    to_vectors,
+    vector_column,
+)
+from ragdiag.stores.rows import clean_text
+from ragdiag.types import Batch, Float32, Float64, IntArray, Metric, Shard, StoreInfo
+from ragdiag_lancedb.names import fields
+
+_ID_NAMES = ("id", "_id")
+_TEXT_NAMES = ("text", "page_content", "content")
+_ROW = "_rowid"
+_NPROBES = 20  # what LanceDB uses when nothing is said
+_TRIED = (1, 2, 5, 10, 20, 50, 100, 200)
+
+
+class LanceStore:
+    """A table of LanceDB.
+
+    Parameters
+    ----------
+    open_table : callable
+        Returns a handle of its own on the table, which stays at the version that the application sees.
+    name : str
+        How the table is called in reports; without credentials.
+    vector, id, text : str, optional
+        The columns. When not given: the only column of lists of floats; ``id`` or ``_id``; ``text``,
+        ``page_content`` or ``content``. Without ids the row numbers serve. All others are metadata, except
+        further columns of vectors; of LangChain's column ``metadata`` the fields are.
+    metric : Metric, optional
+        By which the application asks. When not given it is that of the index, and the squared Euclidean
+        distance where there is none, as LanceDB does it.
+
+    Raises
+    ------
+    StoreError
+        When a column cannot be used, or ids are there twice.
+    """
+
+    def __init__(
+        self,
+        open_table: Callable[[], Any],
+        *,
+        name: str,
+        vector: str | None = None,
+        id: str | None = None,  # noqa: A002 - what the option of the URI is called
+        text: str | None = None,
+        metric: Metric | None = None,
+    ) -> None:
+        self._open_table = open_table
+        self._name = name
+        self._asked = metric
+        self._known: tuple[int, Any] | None = None
+        with told(name):
+            table = self._table()
+            schema, count = table.schema, int(table.count_rows())
+            self._vector = vector_column(schema, vector, name)
+            self._id = self._column(schema, id, _ID_NAMES)
+            self._text = self._column(schema, text, _TEXT_NAMES)
+            used = {self._vector, self._id, self._text}
+            self._others = [
+                field.name
+                for field in schema
+                if field.name not in used and not is_vector_type(field.type, integers=False)
+            ]
+            dim = self._dimension(table, schema.field(self._vector).type)
+            self._indexed, kind, index_metric = self._index(table)
+            self._ids_of(table)
+        self._info = StoreInfo(
+            name=name,
+            kind="lancedb",
+            count=count,
+            dim=dim,
+            metric=metric or index_metric or Metric.L2,
+            index=kind,
+            index_metric=index_metric,
+            has_texts=self._text is not None,
+            has_metadata=bool(self._others),
+        )
+
+    @property
+    def info(self) -> StoreInfo:
+        """What is known of the table; frozen when it was opened."""
+        return self._info
+
+    @property
+    def tuning(self) -> Tuning:
+        """Exact by ``bypass_vector_index``; with an index, the number of its partitions that are searched."""
+        if not self._indexed:
+            return Tuning(exact=True)
+        return Tuning(exact=True, knob="nprobes", value=_NPROBES, values=_TRIED)
+
+    def count(self) -> int:
+        """Return how many rows there are now."""
+        with told(self._name):
+            return int(self._table().count_rows())
+
+    def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Yield the rows of one contiguous shard in order, of the version there is when it begins."""
+        size = checked_batch_size(batch_size)
+        shard_bounds(0, shard)  # a shard that there is not is told at once
+        return self._scan(size, shard)
+
+    def _scan(self, size: int, shard: Shard) -> Iterator[Batch]:
+        with told(self._name):
+            table = self._table()
+            start, stop = shard_bounds(int(table.count_rows()), shard)
+            if start == stop:
+                return
+            query = table.search().select(self._columns()).offset(start).limit(stop - start)
+            for batch in query.to_batches(size):
+                for at in range(0, batch.num_rows, size):
+                    part = batch.slice(at, size)
+                    yield self._batch(part, np.arange(start, start + part.num_rows))
+                    start += part.num_rows
+
+    def fetch(self, ids: Sequence[str]) -> Batch:
+        """Return the documents with these ids, in this order."""
+        with told(self._name):
+            table = self._table()
+            rows = self._rows(table, ids)
+            unique, back = np.unique(rows, return_inverse=True)
+            return self._taken(table, unique, back)
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """Return rows drawn uniformly without replacement, in their order."""
+        with told(self._name):
+            table = self._table()
+            rows = sampled_rows(int(table.count_rows()), size, rng)
+            return self._taken(table, rows, np.arange(len(rows)))
+
+    def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
+        """Return what LanceDB finds, asked as the application asks it; `effort` is ``nprobes``."""
+        with told(self._name, hint="LanceDB searches columns of fixed-size lists"):
+            table = self._table()
+            return [self._search_one(table, query, k, exact, effort) for query in queries]
+
+    def close(self) -> None:
+        """Do nothing: handles hold no lock, and are released with the last reference to them."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
+
+    def _table(self) -> Any:
+        table = self._open_table()
+        table.checkout(table.version)  # whatever is written from now on
+        return table
+
+    def _column(self, schema: Any, asked: str | None, usual: tuple[str, ...]) -> str | None:
+        column = asked if asked is not None else next((name for name in usual if name in schema.names), None)
+        if column is not None:
+            known_column(schema, column, self._name)
+        return column
+
+    def _columns(self) -> list[str]:
+        return [name for name in (self._vector, self._id, self._text, *self._others) if name is not None]
+
+    def _dimension(self, table: Any, kind: Any) -> int:
+        if load_pyarrow().types.is_fixed_size_list(kind):
+            return int(kind.list_size)
+        first = _whole(table.search().select([self._vector]).limit(1).to_arrow().column(0))
+        if not len(first):
+            raise StoreError(f"{self._name} holds no rows", hint="write at least two vectors")
+        return int(to_vectors(first, name=self._name, row=0, dim=None).shape[1])
+
+    def _index(self, table: Any) -> tuple[bool, str, Metric | None]:
+        """Return whether the vectors have an index, its kind, and what it was built for."""
+        for index in table.list_indices():
+            if list(index.columns) != [self._vector]:
+                continue
+            facts = table.index_stats(index.name)
+            if facts is None:
+                continue
+            return True, str(facts.index_type), Metric(facts.distance_type) if facts.distance_type else None
+        return False, "", None
+
+    def _ids_of(self, table: Any) -> Any:
+        """Return all ids of a version, read once, as Arrow's strings; None where row numbers serve."""
+        if self._id is None:
+            return None
+        if self._known is None or self._known[0] != table.version:
+            ids = to_ids(self._all(table, self._id), name=self._name)
+            check_unique(ids, name=self._name)
+            self._known = table.version, ids
+        return self._known[1]
+
+    def _row_ids(self, table: Any) -> Any:
+        """Return LanceDB's own ids of all rows, by which hits without ids are found again."""
+        if self._known is None or self._known[0] != table.version:
+            self._known = table.version, self._all(table, _ROW)
+        return self._known[1]
+
+    def _all(self, table: Any, column: str) -> Any:
+        query = table.search().with_row_id(column == _ROW).select([column])
+        return _whole(query.limit(max(1, table.count_rows())).to_arrow().column(column))
+
+    def _rows(self, table: Any, ids: Sequence[str]) -> IntArray:
+        known = self._ids_of(table)
+        if known is None:
+            numbers = NumberIds(int(table.count_rows()))
+            found = [numbers.row(id_) for id_ in ids]
+        else:
+            pa = load_pyarrow()
+            texts = [id_ if isinstance(id_, str) and clean_text(id_) == id_ else None for id_ in ids]
+            found = pa.compute.index_in(pa.array(texts, pa.string()).cast(known.type), value_set=known).to_pylist()
+        for id_, row in zip(ids, found, strict=True):
+            if row is None:
+                raise unknown_id(self._name, id_)
+        return np.array(found, dtype=np.int64)
+
+    def _taken(self, table: Any, rows: IntArray, order: IntArray) -> Batch:
+        """Return these rows, which ascend, in another order."""
+        if not len(rows):
+            return joined([], self._info)
+        found = table.take_offsets(rows.tolist()).select(self._columns()).to_arrow().combine_chunks()
+        if found.num_rows != len(rows):
+            raise StoreError(f"{self._name} gave {found.num_rows} of {len(rows)} rows", hint="try again")
+        return self._batch(found.take(order), rows[order])
+
+    def _batch(self, table: Any, rows: IntArray) -> Batch:
+        first = int(rows.min()) if len(rows) else 0
+        parts = {name: _whole(table.column(at)) for at, name in enumerate(table.schema.names)}
+        if self._id is not None:
+            ids = to_ids(parts[self._id], name=self._name, row=first).to_pylist()
+        else:
+            ids = [str(row) for row in rows.tolist()]
+        vectors = to_vectors(parts[self._vector], name=self._name, row=first, dim=self._info.dim)
+        texts = None
+        if self._text is not None:
+            values = to_python(parts[self._text], name=self._name)
+            texts = [clean_text(None if value is None else str(value)) for value in values]
+        return Batch(ids, vectors, texts, self._metadata(parts, len(rows)) if self._others else None)
+
+    def _metadata(self, parts: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+        metadata: list[dict[str, Any]] = [{} for _ in range(count)]
+        for name in self._others:
+            for entry, value in zip(metadata, to_python(parts[name], name=self._name), strict=True):
+                entry.update(fields(name, value))
+        return metadata
+
+    def _search_one(self, table: Any, query: Float32, k: int, exact: bool, effort: int | None) -> Hits:
+        builder = table.search(query, vector_column_name=self._vector)
+        if exact:  # without the index LanceDB would rank by L2 where nothing is said
+            builder = builder.bypass_vector_index().distance_type(self._info.metric.value)  # type: ignore[union-attr]
+        elif self._asked is not None:
+            builder = builder.distance_type(self._asked.value)
+        if effort is not None and not exact:
+            builder = builder.nprobes(effort)
+        wanted = [self._id or _ROW, "_distance"]
+        found = builder.with_row_id(self._id is None).select(wanted).limit(k).to_arrow()
+        column = _whole(found.column(wanted[0]))
+        if self._id is not None:
+            ids = to_ids(column, name=self._name).to_pylist()
+        else:
+            ids = [str(row) for row in load_pyarrow().compute.index_in(column, self._row_ids(table)).to_pylist()]
+        distances = found.column("_distance").to_numpy().astype(np.float64)
+        return Hits(tuple(ids), self._scores(distances))
+
+    def _scores(self, distances: Float64) -> Float64:
+        """Return what LanceDB's distances mean: squared for L2, one minus the others."""
+        return -np.sqrt(distances) if self._info.metric is Metric.L2 else 1.0 - distances
+
+
+def _whole(column: Any) -> Any:
+    return column.combine_chunks() if hasattr(column, "combine_chunks") else column
