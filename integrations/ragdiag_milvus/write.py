@@ -149,7 +149,7 @@ def fill(
 
 def _rows(batch: Batch, name: str, *, lossy: bool) -> list[dict[str, Any]]:
     if not np.isfinite(batch.vectors).all():
-        raise StoreError(f"{name}: Milvus takes no NaN and no infinity", hint="leave out the broken vectors")
+        raise StoreError(f"{name}: Milvus takes no NaN or infinity", hint="leave out the broken vectors")
     nothing: list[Any] = [None] * len(batch)
     rows = []
     for id_, vector, text, metadata in zip(
