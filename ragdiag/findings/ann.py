@@ -34,7 +34,8 @@ def _recall(evidence: Evidence) -> Iterator[Finding]:
         "ANN001",
         Severity.ERROR if high < BAD else Severity.WARNING,
         RECALL.title,
-        f"For {whose}, the index finds {percent(recall.value)} of the nearest documents; {limit(check.wanted)} is wanted.",
+        f"For {whose}, the index finds {percent(recall.value)} of the nearest documents; {limit(check.wanted)} is "
+        "wanted.",
         {check.main: recall, **shown},
         "Relevant documents are in the store and rank high, and the application never sees them.",
         _remedy(check),
