@@ -149,8 +149,11 @@ class TableTarget(PgvectorTarget):
 
     def _collections(self) -> set[str]:
         with self.address.connected(self.name) as connection:
-            query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
-            return {name for (name,) in connection.execute(query, (self._quoted(self.schema),))}
+            return self._names(connection)
+
+    def _names(self, connection: Any) -> set[str]:
+        query = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s"
+        return {name for (name,) in connection.execute(query, (self.schema,))}
 
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         place = self._place_of(collection)
@@ -177,6 +180,10 @@ class TableTarget(PgvectorTarget):
                     raise StoreError(f"{self.name} holds no vectors", hint="it is not replaced; name another table")
                 connection.execute(f"DROP TABLE {self._place_of(self.collection)}", ())
             connection.execute(f"ALTER TABLE {self._place_of(draft)} RENAME TO {quoted(self.collection)}", ())
+            key = self.collection.encode()[: _LONGEST - len("_pkey")].decode(errors="ignore") + "_pkey"
+            if key not in self._names(connection):
+                old_key = self._place_of(f"{draft}_pkey")
+                connection.execute(f"ALTER INDEX {old_key} RENAME TO {quoted(key)}", ())
 
     def _drop(self, collection: str) -> None:
         with self.address.connected(self.name, reading=False) as connection:
@@ -184,10 +191,6 @@ class TableTarget(PgvectorTarget):
 
     def _place_of(self, table: str) -> str:
         return f"{quoted(self.schema)}.{quoted(table)}"
-
-    @staticmethod
-    def _quoted(name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
 
 
 def pgvector_target(rest: str, options: dict[str, str]) -> PgvectorTarget:
