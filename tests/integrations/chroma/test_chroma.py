@@ -91,7 +91,7 @@ def test_the_space_of_old_metadata_is_understood(tmp_path: Path) -> None:
     )
     info = open_store(client).info
     assert (info.metric, info.index) == (Metric.COSINE, "hnsw (ef_search=100, max_neighbors=16)")
-    assert "rounded" in info.loss
+    assert info.loss == ""
 
 
 def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
