@@ -177,7 +177,7 @@ def fix(
             asked, found = promised.result(), delivered.result()
             scores = check.scores(asked, asked), check.scores(asked, found)
             if not as_promised(asked, found).all():
-                raise _broken(to, pipeline, metric, *scores)
+                raise _broken(target.name, pipeline, metric, *scores)
             evidence = {
                 "promised": scores[0],
                 "delivered": scores[1],

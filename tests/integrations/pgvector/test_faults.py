@@ -200,3 +200,29 @@ def test_a_command_shows_no_password(postgres: Postgres, database: str) -> None:
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         _assert_hidden(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("secret", ["abcd?efgh", "abcd/efgh", "ab@cd/efgh", "a:bcd/efgh", "abcd#efgh", "ab%cd"])
+def test_a_password_that_is_not_escaped_is_not_shown(secret: str) -> None:
+    for read in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises((ConfigError, StoreError)) as raised:
+            read(f"pgvector:postgresql://me:{secret}@localhost:1/db?collection=x")
+        assert not {"abcd", "efgh", "bcd"} & set(str(raised.value).replace("/", " ").replace("@", " ").split())
+
+
+def test_a_fix_reaches_the_database_it_reads(postgres: Postgres, database: str, tmp_path: Any) -> None:
+    source, target = _fill(postgres, database, 300), postgres.uri(database, collection="fixed")
+    command = [sys.executable, "-m", "ragdiag", "fix", source, "--to", target, "--remedy", "centred"]
+    done = subprocess.run([*command, "--artefact", str(tmp_path / "maps")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    _assert_hidden(done.stdout + done.stderr)
+    for path in (tmp_path / "maps").rglob("*"):
+        if path.is_file():
+            assert PASSWORD.encode() not in path.read_bytes()
+            assert quote(PASSWORD, safe="").encode() not in path.read_bytes()
+    old, new = open_store(source), open_store(target)
+    ids = [str(at) for at in range(300)]
+    assert (new.info.count, new.fetch(ids).texts) == (300, old.fetch(ids).texts)
+    names = postgres.sql(database, "SELECT name FROM langchain_pg_collection ORDER BY 1")
+    assert names == [("docs",), ("fixed",)]
+    assert _sessions(postgres, database) == 0
