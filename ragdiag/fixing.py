@@ -181,7 +181,7 @@ def fix(
                 found = replace(found, positions=in_order_of(found.positions, there.ids, order.ids))
             scores = check.scores(asked, asked), check.scores(asked, found)
             if not as_promised(asked, found).all():
-                raise _broken(to, pipeline, metric, *scores)
+                raise _broken(target.name, pipeline, metric, *scores)
             evidence = {
                 "promised": scores[0],
                 "delivered": scores[1],

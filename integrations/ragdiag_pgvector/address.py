@@ -95,14 +95,17 @@ def address_of(rest: str, options: Mapping[str, str]) -> Address:
     """
     psycopg = load_psycopg()
     known = {default.keyword.decode() for default in psycopg.pq.Conninfo.get_defaults()}
-    check_options({name: value for name, value in options.items() if name not in known}, OPTIONS, scheme="pgvector")
     hint = "write pgvector:postgresql://user:password@host:5432/database, with @ : / ? of a password as %40 %3A %2F %3F"
     scheme = _SCHEME.match(rest)
-    if not scheme:
-        raise ConfigError("a pgvector: store has no address of a database", hint=hint)
+    place, _, path = rest[scheme.end() if scheme else 0 :].partition("/")
+    ports = [one.rpartition(":")[2] for one in place.rpartition("@")[2].split(",") if ":" in one.rpartition("]")[2]]
+    # A password that was not escaped must not be taken for a database, an option or a port, and shown.
+    if not scheme or "@" in path or any("@" in name for name in options) or not all(map(str.isdigit, ports)):
+        raise ConfigError("the address of a pgvector: store cannot be read", hint=hint)
+    check_options({name: value for name, value in options.items() if name not in known}, OPTIONS, scheme="pgvector")
     try:
         parameters = psycopg.conninfo.conninfo_to_dict(f"postgresql://{rest[scheme.end() :]}")
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeDecodeError):
         raise ConfigError("the address of a pgvector: store cannot be read", hint=hint) from None
     parameters.update({name: value for name, value in options.items() if name in known})
     return Address({name: str(value) for name, value in parameters.items()})

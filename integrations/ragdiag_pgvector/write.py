@@ -149,6 +149,8 @@ class TableTarget(PgvectorTarget):
 
     def _collections(self) -> set[str]:
         with self.address.connected(self.name) as connection:
+            if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self.schema,)).fetchone():
+                raise StoreError(f"{self.name}: there is no schema {self.schema!r}", hint="write to one that is there")
             return self._names(connection)
 
     def _names(self, connection: Any) -> set[str]:

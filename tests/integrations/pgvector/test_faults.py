@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,8 @@ def test_what_is_not_there(postgres: Postgres, database: str) -> None:
     )
     with pytest.raises(StoreError, match=r"several collections.*\?collection=docs, \?collection=notes$"):
         open_store(postgres.uri(database))
+    with pytest.raises(StoreError, match="there is no schema 'a'"):
+        check_target(postgres.uri(database, table="a.docs"), metric="dot")
     with pytest.raises(ConfigError, match=r"add \?collection=NAME"):
         check_target(postgres.uri(database), metric="dot")
     with pytest.raises(ConfigError, match="leave out"):
@@ -141,6 +144,26 @@ def test_ctrl_c_leaves_no_connection_and_nothing_half_written(postgres: Postgres
     assert _sessions(postgres, database) == 0
     assert postgres.sql(database, "SELECT name FROM langchain_pg_collection") == [("docs",)]
     assert postgres.sql(database, "SELECT count(*) FROM langchain_pg_embedding") == [(500,)]
+
+
+def test_ctrl_c_during_a_query_ends_it_on_the_server(postgres: Postgres, database: str) -> None:
+    """A view that takes a minute stands for a long query."""
+    _fill(postgres, database)
+    postgres.sql(
+        database,
+        "CREATE VIEW slow AS SELECT id, embedding FROM langchain_pg_embedding WHERE pg_sleep(60) IS NOT NULL LIMIT 1",
+    )
+    code = "import sys; from ragdiag.stores import open_store; open_store(sys.argv[1])"
+    uri = postgres.uri(database, table="slow", metric="dot")
+    with subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True) as reading:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
+        while reading.poll() is None and postgres.sql("postgres", query, (database,)) == [(0,)]:
+            time.sleep(0.05)
+        reading.send_signal(signal.SIGINT)
+        _, said = reading.communicate(timeout=30)
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    _assert_hidden(said)
+    assert _sessions(postgres, database) == 0
 
 
 def test_a_draft_is_removed_or_put_in_its_place(postgres: Postgres, database: str) -> None:
@@ -200,3 +223,29 @@ def test_a_command_shows_no_password(postgres: Postgres, database: str) -> None:
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         _assert_hidden(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("secret", ["abcd?efgh", "abcd/efgh", "ab@cd/efgh", "a:bcd/efgh", "abcd#efgh", "ab%cd"])
+def test_a_password_that_is_not_escaped_is_not_shown(secret: str) -> None:
+    for read in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises((ConfigError, StoreError)) as raised:
+            read(f"pgvector:postgresql://me:{secret}@localhost:1/db?collection=x")
+        assert not {"abcd", "efgh", "bcd"} & set(str(raised.value).replace("/", " ").replace("@", " ").split())
+
+
+def test_a_fix_reaches_the_database_it_reads(postgres: Postgres, database: str, tmp_path: Any) -> None:
+    source, target = _fill(postgres, database, 300), postgres.uri(database, collection="fixed")
+    command = [sys.executable, "-m", "ragdiag", "fix", source, "--to", target, "--remedy", "centred"]
+    done = subprocess.run([*command, "--artefact", str(tmp_path / "maps")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    _assert_hidden(done.stdout + done.stderr)
+    for path in (tmp_path / "maps").rglob("*"):
+        if path.is_file():
+            assert PASSWORD.encode() not in path.read_bytes()
+            assert quote(PASSWORD, safe="").encode() not in path.read_bytes()
+    old, new = open_store(source), open_store(target)
+    ids = [str(at) for at in range(300)]
+    assert (new.info.count, new.fetch(ids).texts) == (300, old.fetch(ids).texts)
+    names = postgres.sql(database, "SELECT name FROM langchain_pg_collection ORDER BY 1")
+    assert names == [("docs",), ("fixed",)]
+    assert _sessions(postgres, database) == 0
