@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ragdiag.errors import StoreError
 from ragdiag.stores.base import NewStore
+from ragdiag.stores.json_text import to_json
 from ragdiag.stores.parquet_columns import JSON_MARK, load_pyarrow
 from ragdiag.stores.path_target import PathTarget
 from ragdiag.stores.uri import check_options
@@ -76,34 +74,13 @@ class ParquetTarget(PathTarget):
             self.id: list(batch.ids),
             self.text or _TEXT: list(batch.texts or nothing),
             _METADATA: [
-                None if entry is None else self._json(id_, entry, lossy=new.lossy)
+                None if entry is None else to_json(entry, id_=id_, name=self.name, lossy=new.lossy)
                 for id_, entry in zip(batch.ids, batch.metadata or nothing, strict=True)
             ],
             self.vector: pa.FixedSizeListArray.from_arrays(pa.array(batch.vectors.reshape(-1)), new.dim),
         }
         arrays = [pa.array(columns[field.name], field.type) for field in schema if field.name != self.vector]
         return pa.Table.from_arrays([*arrays, columns[self.vector]], schema=schema)
-
-    def _json(self, id_: str, metadata: Mapping[str, Any], *, lossy: bool) -> str:
-        try:
-            text = json.dumps(dict(metadata), allow_nan=False, default=_number)
-            exact = json.loads(text) == metadata
-        except (TypeError, ValueError, RecursionError):
-            exact = False
-        if exact:
-            return text
-        if not lossy:
-            raise StoreError(
-                f"{self.name}: the metadata of {id_!r} holds values that JSON cannot keep",
-                hint="store text, numbers, lists and mappings by text, or allow the loss (--lossy)",
-            )
-        return json.dumps(dict(metadata), default=str, skipkeys=True)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(type(value).__name__)
 
 
 def parquet_target(rest: str, options: dict[str, str]) -> ParquetTarget:
