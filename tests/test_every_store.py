@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tests.sqlite_vec_engine  # noqa: F401  gives sqlite-vec to a Python that loads no extensions
 from ragdiag import Report, audit, fix, read_judgements
 from ragdiag.plan import Plan
 from ragdiag.retrieval.judgements import Judgements
