@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING
 
 from ragdiag.errors import PluginError
@@ -97,6 +98,34 @@ def load_openers() -> Openers:
             openers.append((name, loaded))
     _refuse_clashes(openers)
     return Openers(tuple(openers), tuple(broken))
+
+
+def missing_extras() -> dict[str, str]:
+    """Return how to install what an adapter needs and is not here, by the name of its entry point.
+
+    An adapter needs the extra of its package that is called as its entry point is, if there is one.
+
+    Examples
+    --------
+    >>> missing_extras().get("npy", "needs nothing")
+    'needs nothing'
+    """
+    missing = {}
+    for point in entry_points(group=GROUP):
+        extra = re.compile(rf"extra\s*==\s*['\"]{re.escape(point.name)}['\"]")
+        needs = [text for text in (point.dist.requires if point.dist is not None else None) or () if extra.search(text)]
+        if not all(_is_installed(text) for text in needs):
+            missing[point.name] = f'pip install "{_distribution(point)}[{point.name}]"'
+    return missing
+
+
+def _is_installed(requirement: str) -> bool:
+    name = re.match(r"[\w.\-]+", requirement)
+    try:
+        version(name[0] if name is not None else requirement)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _distribution(point: EntryPoint) -> str:

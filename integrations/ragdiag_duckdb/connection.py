@@ -16,6 +16,7 @@ _CLOSED = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "memory_limit": "2GB",  # of pages that it keeps; by default most of the machine's
 }
 _MAGIC = b"DUCK"  # after a checksum of 8 bytes
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
-from ragdiag.stores import Hits, Tuning, as_metric, checked_batch_size, joined, sampled_rows, shard_bounds, told
+from ragdiag.stores import Hits, Tuning, as_metric, checked_batch_size, joined, sampled_rows, shard_bounds, taken, told
 from ragdiag.stores.base import WHOLE
 from ragdiag.stores.json_text import from_json
 from ragdiag.stores.parquet_columns import to_python, to_vectors
@@ -125,14 +125,7 @@ class DuckDBStore:
         for id_ in ids:
             if id_ not in row:
                 raise unknown_id(self._name, id_)
-        rows = [row[id_] for id_ in ids]
-        texts, metadata = found.texts, found.metadata
-        return Batch(
-            list(ids),
-            found.vectors[rows],
-            None if texts is None else [texts[at] for at in rows],
-            None if metadata is None else [metadata[at] for at in rows],
-        )
+        return taken(found, np.array([row[id_] for id_ in ids], dtype=np.int64))
 
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
         """Return the `k` best documents of each query, by DuckDB's functions on lists, as LangChain does.
@@ -156,7 +149,9 @@ class DuckDBStore:
 
     def _scanned(self, size: int, shard: Shard) -> Iterator[Batch]:
         row = 0
-        with self._cursor.cursor() as cursor:
+        with told(self._name, hint=_HINT):
+            own = self._cursor.cursor()
+        with own as cursor:
             with told(self._name, hint=_HINT):
                 cursor.execute("BEGIN")
                 ((last,),) = cursor.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {self._table}").fetchall()

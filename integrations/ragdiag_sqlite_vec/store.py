@@ -17,6 +17,7 @@ from ragdiag.stores import (
     checked_batch_size,
     sampled_rows,
     shard_bounds,
+    taken,
     told,
     unknown_id,
 )
@@ -113,14 +114,7 @@ class SqliteVecStore:
         for id_ in ids:
             if id_ not in row:
                 raise unknown_id(self._name, id_)
-        rows = [row[id_] for id_ in ids]
-        texts, metadata = found.texts, found.metadata
-        return Batch(
-            list(ids),
-            found.vectors[rows],
-            None if texts is None else [texts[at] for at in rows],
-            None if metadata is None else [metadata[at] for at in rows],
-        )
+        return taken(found, np.array([row[id_] for id_ in ids], dtype=np.int64))
 
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
         """Return the `k` nearest documents of each query, by the vec0 table, or by the distances of all rows.

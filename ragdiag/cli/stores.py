@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
 
 @click.command()
 def stores() -> None:
-    """List what can be opened here, and the adapters that could not be loaded."""
-    from ragdiag.plugins import load_openers
+    """List what can be opened here and what can be written, what is not installed, and adapters that are broken."""
+    from ragdiag.plugins import load_openers, missing_extras
 
-    emit(_listing(load_openers()))
+    emit(_listing(load_openers(), missing_extras()))
 
 
-def _listing(found: Openers) -> str:
+def _listing(found: Openers, missing: Mapping[str, str]) -> str:
     from ragdiag.report.page import Page
 
     page = Page(stdout_width(), encoding=stdout_encoding())
     page.heading("Can be opened here")
     column = max((len(name) for name, _ in found.openers), default=0) + 4
     for name, opener in found.openers:
-        page.field(name, (_recognised(opener), "bold"), hang=column, style="")
+        done = "read and written" if opener.target is not None else "read"
+        page.field(name, (_recognised(opener), "bold"), f"; {done}", hang=column, style="")
         page.field("", opener.description, hang=column)
+        if name in missing:
+            page.field("", (f"not installed: {missing[name]}", "yellow"), hang=column)
     if found.broken:
         page.heading("Cannot be loaded")
     for plugin in found.broken:
