@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -17,6 +18,7 @@ from ragdiag.observe import observe
 from ragdiag.plan import Plan
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.run import run_info
+from ragdiag.retrieval.ann import check_index
 from ragdiag.retrieval.compare import compare_runs
 from ragdiag.retrieval.comparison import EQUAL_LENGTHS, Comparison
 from ragdiag.retrieval.embedders import Embedder, load_embedder
@@ -111,9 +113,18 @@ def audit(
                 engine=engine or LocalEngine(),
                 seed=plan.seed,
             )
+        ann = check_index(
+            opened,
+            seen,
+            plan.rng("index queries"),
+            queries=plan.ann_queries,
+            target=plan.ann_target,
+            progress=progress,
+        )
         drawn = portrait(seen, plan.rng("measures"))
+        drawn = replace(drawn, measures={**drawn.measures, **ann.measures})
         comparison = _compare(runs, words, seen, plan)
-        evidence = Evidence(seen, drawn, comparison, opened.fetch)
+        evidence = Evidence(seen, drawn, comparison, opened.fetch, ann)
         checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
         return Report(
             store=info,
@@ -131,7 +142,8 @@ def audit(
                 seed=plan.seed,
             ),
             run=run_info(started, time.perf_counter() - clock),
-            notes=(*_notes(seen, labels), *answers),
+            notes=(*_notes(seen, labels), *ann.notes, *answers),
+            ann=ann,
         )
 
 

@@ -41,9 +41,14 @@ def _is_share(value: Any) -> bool:
     return number and math.isfinite(value) and 0 <= value <= 1
 
 
+def _is_inside(value: Any) -> bool:
+    return _is_share(value) and 0 < value < 1
+
+
 _CODES = _Setting('a list of rule codes or their beginnings, such as ["HUB", "IDX001"]', _is_codes)
 
 SETTINGS: dict[str, _Setting] = {
+    "ann-target": _Setting("a number above 0 and below 1", _is_inside),
     "fail-on": _choice(FAIL_ON),
     "format": _choice(FORMATS),
     "ignore": _CODES,

@@ -23,13 +23,14 @@ from ragdiag.retrieval.embedders import Embedder, load_embedder
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.retrieval.layouts import judgements_for
 from ragdiag.retrieval.metrics import deepest
-from ragdiag.retrieval.positions import FindIds, positions_of
+from ragdiag.retrieval.positions import FindIds, IdsStep, in_order_of, positions_of
 from ragdiag.retrieval.promise import Promise, as_promised
 from ragdiag.retrieval.query_vectors import query_vectors_of
 from ragdiag.similarities import L2, Pipeline, Training, parse
 from ragdiag.statistics.lengths import FiniteStep, LengthsStep
 from ragdiag.statistics.sample import SampleStep, draw
 from ragdiag.stores import VectorStore, opened_store, write_store
+from ragdiag.stores.base import IDS
 from ragdiag.stores.replace import put, staging
 from ragdiag.types import Batch, Float32, Metric, Similarity, StoreInfo
 
@@ -158,7 +159,8 @@ def fix(
         fitted = pipeline.fit(training)
         check = Promise(labels, relevant, queries, training, metrics, deepest(metrics, info.count), plan.seed % 2**64)
         promised, lengths = check.promised(fitted), LengthsStep(fitted)
-        engine.run(opened, [promised, lengths, same], stage="ranking the source", progress=progress)
+        order = IdsStep()
+        engine.run(opened, [promised, lengths, same, order], stage="ranking the source", progress=progress)
         same.check()
         # Zero vectors score 0 among other scores when only queries are mapped.
         in_place = info.metric is Metric.DOT and fitted.folded() is not None and not read.zero
@@ -172,12 +174,14 @@ def fix(
             written: VectorStore, card: Mapping[str, Any]
         ) -> tuple[Artefact, dict[str, float], dict[str, float]]:
             """Hold what was written to what was promised."""
-            delivered, again = check.delivered(metric, fixed.maps), FingerprintStep()
-            engine.run(written, [delivered, again], stage="reading the new store", progress=progress)
+            delivered, again, there = check.delivered(metric, fixed.maps), FingerprintStep(), IdsStep()
+            engine.run(written, [delivered, again, there], stage="reading the new store", progress=progress)
             asked, found = promised.result(), delivered.result()
+            if IDS in target.keeps:  # an engine may have an order of its own
+                found = replace(found, positions=in_order_of(found.positions, there.ids, order.ids))
             scores = check.scores(asked, asked), check.scores(asked, found)
             if not as_promised(asked, found).all():
-                raise _broken(to, pipeline, metric, *scores)
+                raise _broken(target.name, pipeline, metric, *scores)
             evidence = {
                 "promised": scores[0],
                 "delivered": scores[1],

@@ -50,7 +50,7 @@ def observe(
     own, other, checked = _embed_again(embedder, sample, store.info, plan)
     similarity = for_metric(store.info.metric).name
     return (
-        Observed(store.info, similarity, documents, queries, own, other, checked, plan.k),
+        Observed(store.info, similarity, documents, queries, own, other, checked, plan.k, store.count()),
         runs,
         (words.result(progress) if words is not None else None),
     )

@@ -28,6 +28,11 @@ class Plan:
         Rule codes or prefixes; an empty `select` means all rules.
     min_effect : float
         Smallest difference of nDCG@10 that counts.
+    ann_queries : int
+        Queries, and as many of the drawn documents, for which the store's own search is held to exact search.
+    ann_target : float or None
+        Recall that the store's own search should have, above 0 and below 1; its settings are tried then. None tries
+        none and looks for .95 at the present one.
     """
 
     sample_queries: int = 2000
@@ -37,9 +42,11 @@ class Plan:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     min_effect: float = 0.01
+    ann_queries: int = 200
+    ann_target: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("sample_queries", "sample_documents", "k", "seed"):
+        for name in ("sample_queries", "sample_documents", "k", "seed", "ann_queries"):
             value, least = getattr(self, name), 0 if name == "seed" else 1
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} is {value!r}", hint=f"give a whole number, at least {least}")
@@ -50,6 +57,11 @@ class Plan:
         effect = self.min_effect
         if isinstance(effect, bool) or not isinstance(effect, int | float) or not 0 <= effect <= 1:
             raise ConfigError(f"min_effect is {self.min_effect!r}", hint="give a number from 0 to 1")
+        target = self.ann_target
+        if target is not None and (
+            isinstance(target, bool) or not isinstance(target, int | float) or not 0 < target < 1
+        ):
+            raise ConfigError(f"ann_target is {target!r}", hint="give a number above 0 and below 1")
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Return the generator of one purpose; adding another purpose changes no other draw."""

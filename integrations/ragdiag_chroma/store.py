@@ -29,7 +29,6 @@ from ragdiag_chroma.place import CLIENT, LANGCHAIN, Place, chosen, close, is_a
 SPACES = {"cosine": Metric.COSINE, "ip": Metric.DOT, "l2": Metric.L2}
 _PAGE = 4096  # documents, or queries, asked for at once
 _HINT = "is the database still there?"
-_ROUNDED = "under cosine Chroma keeps directions and lengths apart, so that vectors come back rounded (1e-7)"
 
 
 class ChromaStore(ScannedStore):
@@ -77,7 +76,6 @@ class ChromaStore(ScannedStore):
             dim=len(first[0]),
             metric=metric,
             index=index,
-            loss=_ROUNDED if metric is Metric.COSINE else "",
             has_texts=True,
             has_metadata=True,
         )

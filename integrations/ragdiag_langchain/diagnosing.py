@@ -6,24 +6,24 @@ import functools
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import VectorStore
 from pydantic import BaseModel
 
 from ragdiag.errors import RecordError
+from ragdiag_langchain.reach import FUNCTIONS, enclosed, functions, held, hidden, out_of_sight, retrieves, stores_in
 from ragdiag_langchain.records import RetrievalRecord
-from ragdiag_langchain.views import SOURCE, record_of_class, retriever_view, store_view
+from ragdiag_langchain.views import SOURCE, alike, record_of_class, retriever_view, store_view
 
 T = TypeVar("T")
 
-_FUNCTIONS = ("func", "afunc", "coroutine", "_transform", "_atransform")
-_DEEPEST = 10  # a retriever in a chain in a list in a chain …
-_TOOL = "langchain_core.tools.retriever"
+_TOOLS = ("langchain_core.tools.retriever", "langchain_core.tools.convert")  # whose functions can be rebuilt
 _HOW = "diagnose the retriever first and build this with what comes back"
 
 
@@ -54,8 +54,9 @@ def diagnose(obj: T, *, record: RetrievalRecord | None = None) -> T:
     Warns
     -----
     UserWarning
-        When a part could not be reached: a function that holds a retriever, a built agent. Its retrievals are not
-        recorded; `RetrievalRecord.unreached` lists it.
+        When a part could not be reached: a function or an object of another kind that holds a retriever, a built
+        agent. Its retrievals are not recorded; `RetrievalRecord.unreached` and every report list it. What a function
+        makes only when it is called, or reaches by its name, is not found.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def diagnose(obj: T, *, record: RetrievalRecord | None = None) -> T:
     record = record if record is not None else RetrievalRecord()
     walk = _Walk(record)
     found = walk.visit(obj, type(obj).__name__)
-    record.unreached = tuple(dict.fromkeys([*record.unreached, *walk.unreached]))
+    record.not_reached(walk.unreached)
     if not walk.reached:
         why = "; ".join(walk.unreached) or f"there is no retriever in a {type(obj).__name__}"
         raise RecordError(why, hint=_HOW if walk.unreached else "give a retriever, a vector store or a chain with one")
@@ -100,8 +101,8 @@ def record_of(obj: Any) -> RetrievalRecord:
         found = record_of_class(part)
         if found is not None:
             return found
-        waiting += [inner for _, inner in _held(part)]
-        waiting += [inner for function in _functions(part) for inner in _enclosed(function)]
+        waiting += [inner for _, inner in held(part)]
+        waiting += [inner for function in functions(part) for inner in enclosed(function)]
     raise RecordError(f"nothing in this {type(obj).__name__} is recorded", hint="give what diagnose returned")
 
 
@@ -142,49 +143,64 @@ class _Walk:
             return obj
         if isinstance(obj, BaseRetriever):
             return self._retriever(obj, where)
-        updates = {name: self.visit(part, f"{where}.{name}") for name, part in _held(obj)}
+        updates = {name: self.visit(part, f"{where}.{name}") for name, part in held(obj)}
         updates |= self._closures(obj, where)
         if type(obj).__module__.startswith("langgraph"):
             self.unreached.append(f"{where} is a built agent or graph, whose tools cannot be reached")
+        else:
+            for name, part in out_of_sight(obj):
+                self._told(hidden((part,)), f"{where}.{name}")
         changed = {name: part for name, part in updates.items() if part is not getattr(obj, name)}
-        return obj.model_copy(update=changed) if changed and isinstance(obj, BaseModel) else obj
+        return alike(obj, **changed) if changed and isinstance(obj, BaseModel) else obj
 
     def _retriever(self, obj: BaseRetriever, where: str) -> BaseRetriever:
         """Record a retriever that asks a store; one made of retrievers is built anew of recorded ones."""
-        made_of = any(_retrieves(part, stores=False) for _, part in _held(obj))
-        updates = {name: self.visit(part, f"{where}.{name}") for name, part in _held(obj)}
+        made_of = any(retrieves(part, stores=False) for _, part in held(obj))
+        updates = {name: self.visit(part, f"{where}.{name}") for name, part in held(obj)}
         changed = {name: part for name, part in updates.items() if part is not getattr(obj, name)}
-        copy = obj.model_copy(update=changed)
+        copy = alike(obj, **changed)
         if made_of:
             return copy
         self.reached += 1
         name = type(obj).__name__
-        stores = list(_stores(list(updates.values())))
+        stores = [store for store in stores_in(list(updates.values())) if record_of_class(store) is not None]
         source = getattr(stores[0], SOURCE) if len(stores) == 1 else self.record.source_of(obj, name)
-        return retriever_view(copy, self.record, source=source, stores=stores)
+        view = retriever_view(copy, self.record, source=source, stores=stores)
+        if len(stores) != 1:
+            self.record.seen_as(source, view)
+        return view
 
     def _closures(self, obj: Any, where: str) -> dict[str, Any]:
-        """Rebuild the functions of a retriever tool; of any other say that they cannot be reached."""
+        """Rebuild the functions of a tool that LangChain makes of a runnable; of any other say what they hold."""
         rebuilt = {}
-        for name in _FUNCTIONS:
-            function = getattr(obj, name, None) if name in vars(obj) else None
-            if function is None or not any(_retrieves(part, stores=True) for part in _enclosed(function)):
+        for name in FUNCTIONS:
+            function = vars(obj).get(name)
+            if function is None:
                 continue
-            if getattr(getattr(function, "func", function), "__module__", "") == _TOOL:
+            of_tool = isinstance(obj, BaseTool) and isinstance(getattr(function, "__self__", None), Runnable)
+            if of_tool or getattr(getattr(function, "func", function), "__module__", "") in _TOOLS:
                 rebuilt[name] = self._rebuilt(function, where)
-            elif all(record_of_class(part) is None for part in _enclosed(function)):
-                called = getattr(function, "__name__", "a function")
-                self.unreached.append(f"{where}.{name} ({called}) holds a retriever, and cannot be rebuilt")
             else:
-                self.reached += 1
+                called = getattr(function, "__name__", "a function")
+                self._told(hidden(function), f"{where}.{name} ({called})")
         return rebuilt
 
+    def _told(self, found: list[Any], what: str) -> None:
+        """Say that the retrievers found in something cannot be reached, unless all of them are recorded."""
+        if found and all(_recorded(part) for part in found):
+            self.reached += 1
+        elif found:
+            self.unreached.append(f"{what} holds a retriever, and cannot be rebuilt")
+
     def _rebuilt(self, function: Callable[..., Any], where: str) -> Callable[..., Any]:
-        """Return a function of LangChain's retriever tool with the recorded retriever in place of the other."""
+        """Return a function of one of LangChain's tools with the recorded retriever in place of the other."""
         if isinstance(function, functools.partial):
             args = [self.visit(part, where) for part in function.args]
             kwargs = {key: self.visit(part, where) for key, part in function.keywords.items()}
             return functools.partial(function.func, *args, **kwargs)
+        if inspect.ismethod(function):
+            method: Callable[..., Any] = getattr(self.visit(function.__self__, where), function.__name__)
+            return method
         assert isinstance(function, types.FunctionType)
         cells = [types.CellType(self.visit(cell.cell_contents, where)) for cell in function.__closure__ or ()]
         copy = types.FunctionType(
@@ -196,66 +212,7 @@ class _Walk:
         return copy
 
 
-def _held(obj: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the attributes that may hold a retriever."""
-    if isinstance(obj, VectorStore | BaseLanguageModel):
-        return
-    if isinstance(obj, list | tuple | dict):
-        parts = obj.values() if isinstance(obj, dict) else obj
-        yield from (("", part) for part in parts if _may_retrieve(part))
-    elif isinstance(obj, BaseModel):
-        yield from ((name, part) for name, part in vars(obj).items() if _may_retrieve(part))
-
-
-def _stores(part: Any, depth: int = 0) -> Iterator[VectorStore]:
-    """Yield the recorded stores among what a retriever holds."""
-    if isinstance(part, VectorStore):
-        if record_of_class(part) is not None:
-            yield part
-    elif isinstance(part, list | tuple | dict) and depth < 4:
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from _stores(inner, depth + 1)
-
-
-def _may_retrieve(part: Any, depth: int = 0) -> bool:
-    if isinstance(part, list | tuple | dict):
-        inner = part.values() if isinstance(part, dict) else part
-        return depth < 3 and any(_may_retrieve(each, depth + 1) for each in inner)
-    return isinstance(part, Runnable | VectorStore)
-
-
-def _retrieves(part: Any, *, stores: bool, depth: int = 0) -> bool:
-    """Return whether there is a retriever in it, or, with `stores`, a store."""
-    if isinstance(part, BaseRetriever) or (stores and isinstance(part, VectorStore)):
-        return True
-    if depth > _DEEPEST:
-        return False
-    held = any(_retrieves(inner, stores=stores, depth=depth + 1) for _, inner in _held(part))
-    return held or any(
-        _retrieves(inner, stores=True, depth=depth + 1)
-        for function in _functions(part)
-        for inner in _enclosed(function)
-    )
-
-
-def _functions(obj: Any) -> Iterator[Callable[..., Any]]:
-    if isinstance(obj, Runnable):
-        yield from (vars(obj)[name] for name in _FUNCTIONS if callable(vars(obj).get(name)))
-
-
-def _enclosed(function: Callable[..., Any]) -> Iterator[Any]:
-    """Yield what a function was closed over, bound to, or names among its globals, as far as it may retrieve."""
-    parts: list[Any] = [getattr(function, "__self__", None)]
-    if isinstance(function, functools.partial):
-        parts += [*function.args, *function.keywords.values()]
-        function = function.func
-    if inspect.ismethod(function):
-        function = function.__func__
-    if isinstance(function, types.FunctionType):
-        for cell in function.__closure__ or ():
-            try:
-                parts.append(cell.cell_contents)
-            except ValueError:  # not filled yet
-                continue
-        parts += [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
-    yield from (part for part in parts if _may_retrieve(part))
+def _recorded(part: Any, depth: int = 0) -> bool:
+    """Return whether it is a view, or made of such."""
+    inside = (_recorded(inner, depth + 1) for _, inner in held(part))
+    return record_of_class(part) is not None or (depth < 10 and any(inside))

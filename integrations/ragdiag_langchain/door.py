@@ -10,7 +10,7 @@ import numpy as np
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
-from ragdiag.errors import EmbeddingsError, StoreError
+from ragdiag.errors import ConfigError, EmbeddingsError, StoreError
 from ragdiag.retrieval.embedders import Embedder, checked_rows, load_embedder
 from ragdiag.stores import ArrayStore
 from ragdiag_langchain.views import ORIGINAL
@@ -48,7 +48,7 @@ def embed_again(
     queries : sequence of str, optional
         Used where there are no `documents`; about ``size / len(queries)`` nearest of each.
     size : int
-        At most so many documents are embedded.
+        At most so many documents are embedded, at least 2.
     embeddings : Embeddings or str, optional
         The model that filled the store; ``store.embeddings`` when not given.
     rng : numpy.random.Generator, optional
@@ -61,6 +61,8 @@ def embed_again(
 
     Raises
     ------
+    ConfigError
+        When `size` is no whole number, or below 2.
     StoreError
         When neither documents nor queries are given, or there are fewer than two documents with a text.
     EmbeddingsError
@@ -76,6 +78,8 @@ def embed_again(
     >>> opened.info.name
     'InMemoryVectorStore (9 documents embedded again)'
     """
+    if not isinstance(size, int) or isinstance(size, bool) or size < 2:
+        raise ConfigError(f"size is {size!r}", hint="give a whole number, at least 2")
     store = getattr(type(store), ORIGINAL, store)  # what is asked here is no traffic of the application
     name = type(store).__name__
     model = store.embeddings if embeddings is None else load_embedder(embeddings)
@@ -116,4 +120,11 @@ def _chosen(found: Sequence[Document], size: int, rng: np.random.Generator) -> d
             each.setdefault(document.id or (document.page_content, repr(document.metadata)), document)
     distinct = list(each.values())
     rows = np.sort(rng.permutation(len(distinct))[:size])
-    return {distinct[row].id or f"#{row}": distinct[row] for row in rows}
+    taken = {document.id for document in distinct}
+    chosen = {}
+    for row, document in ((row, distinct[row]) for row in rows):
+        id_ = document.id or f"#{row}"
+        while not document.id and id_ in taken:  # another document has just that for its own
+            id_ = f"#{id_}"
+        chosen[id_] = document
+    return chosen

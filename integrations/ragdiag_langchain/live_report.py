@@ -15,9 +15,7 @@ from ragdiag.errors import RagdiagError
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.rules import RULES, Checked, check_rules, selected
 from ragdiag.geometry import hubs
-from ragdiag.geometry.intervals import mean_interval, wilson
 from ragdiag.geometry.portrait import Portrait, portrait
-from ragdiag.geometry.spectrum import Spectrum
 from ragdiag.numbers import counted, percent
 from ragdiag.observe import observe
 from ragdiag.plan import Plan
@@ -32,14 +30,23 @@ from ragdiag.stores import VectorStore, open_store
 from ragdiag.types import Batch, Float32, IntArray, Measure, StoreInfo
 from ragdiag.vectors import unit
 from ragdiag_langchain.known import behind
-from ragdiag_langchain.traffic import LOWER, Retrieval, Traffic
+from ragdiag_langchain.questions import Questions
+from ragdiag_langchain.traffic import OTHERS, Retrieval, Traffic
+from ragdiag_langchain.traffic_measures import outside, traffic_measures
 
-OUTSIDE = 0.01  # of the documents themselves
 FOREIGN = 0.5  # of the listed documents
 _NO_STORE = "the store was not read"
 
 
-def live_report(traffic: Traffic, *, source: str, others: Sequence[str], store: Any, plan: Plan | None) -> Report:
+def live_report(
+    traffic: Traffic,
+    *,
+    source: str,
+    others: Sequence[str],
+    unreached: Sequence[str],
+    store: Any,
+    plan: Plan | None,
+) -> Report:
     """Return the report of one source.
 
     Parameters
@@ -48,6 +55,8 @@ def live_report(traffic: Traffic, *, source: str, others: Sequence[str], store: 
     source : str
     others : sequence of str
         Sources that this report says nothing of.
+    unreached : sequence of str
+        What `diagnose` could not reach.
     store : object or None
         What `ragdiag.open_store` opens; where it cannot, the report rests on the lists alone.
     plan : Plan or None
@@ -58,26 +67,24 @@ def live_report(traffic: Traffic, *, source: str, others: Sequence[str], store: 
     """
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     kept = traffic.retrievals()
-    # A question asked a thousand times is one question: its answer is no hub.
-    distinct = list({_question(retrieval): retrieval for retrieval in kept}.values())
-    lists = [retrieval for retrieval in distinct if retrieval.ids]
-    k = max((len(retrieval.ids) for retrieval in lists), default=1)
-    plan = replace(plan or Plan(), k=k)
+    questions = Questions.of(kept)
+    plan = replace(plan or Plan(), k=questions.k)
     selected(plan.select, plan.ignore)
-    notes = _notes(traffic, kept, len(distinct), others)
+    notes = _notes(traffic, kept, questions, source, others, unreached)
     opened, why = _opened(store)
-    Q = _vectors(distinct, None if opened is None else opened.info.dim)
+    Q = _vectors(questions.asked, None if opened is None else opened.info.dim)
     if opened is not None:
-        seen, drawn, checked, missed = _with_store(opened, lists, Q, plan)
+        seen, drawn, checked, missed = _with_store(opened, questions.lists, Q, plan)
         if missed:
             notes.append(f"{percent(missed)} of the listed documents are not in the store under the id they came with")
         if missed > FOREIGN:  # as of a retriever that finds small chunks and returns their parents
             opened, why = None, "the lists are not of this store's documents"
     if opened is None:
-        seen, drawn, checked = _lists_alone(traffic, lists, source, Q, plan)
+        seen, drawn, checked = _lists_alone(traffic, questions.lists, source, Q, plan)
         notes.append(f"{why}: hubs are counted among the documents that were listed, and nothing else is known of them")
-    measures = {**_measures(traffic, distinct, seen.documents.census.n if opened else None), **drawn.measures}
-    measures["traffic.outside_documents"] = _outside(Q, seen.documents.sample.vectors)
+    own, said = traffic_measures(traffic, questions.asked, seen.documents.census.n if opened else None)
+    measures = {**own, "traffic.outside_documents": outside(Q, seen.documents.sample.vectors), **drawn.measures}
+    notes += said
     return Report(
         store=seen.info,
         measures=measures,
@@ -89,20 +96,13 @@ def live_report(traffic: Traffic, *, source: str, others: Sequence[str], store: 
             documents=seen.documents.census.n,
             document_queries=len(seen.documents.queries),
             moment_documents=len(seen.documents.sample),
-            queries=len(distinct),
-            k=k,
+            queries=len(questions.asked),
+            k=plan.k,
             seed=plan.seed,
         ),
         run=run_info(started, time.perf_counter() - clock),
         notes=tuple(notes),
     )
-
-
-def _question(retrieval: Retrieval) -> object:
-    """Return what two retrievals of one question have in common."""
-    if retrieval.query.strip():
-        return " ".join(retrieval.query.split()).casefold()
-    return retrieval.ids if retrieval.vector is None else retrieval.vector.tobytes()
 
 
 def _opened(store: Any) -> tuple[VectorStore | None, str]:
@@ -123,13 +123,12 @@ def _vectors(kept: Sequence[Retrieval], dim: int | None) -> Float32:
     return np.array(fitting, dtype=np.float32).reshape(len(fitting), dim)
 
 
-def _positions(lists: Sequence[Retrieval], ids: Sequence[str], k: int) -> IntArray:
+def _positions(lists: Sequence[Sequence[str]], ids: Sequence[str], k: int) -> IntArray:
     """Return the lists as rows of the documents, shape (m, k); −1 where a list is shorter or an id unknown."""
     where = {id_: row for row, id_ in enumerate(ids)}
     positions = np.full((len(lists), k), -1, dtype=np.int64)
-    for row, retrieval in enumerate(lists):
-        found = [where.get(id_, -1) for id_ in dict.fromkeys(retrieval.ids)]
-        positions[row, : len(found)] = found
+    for row, listed in enumerate(lists):
+        positions[row, : len(listed)] = [where.get(id_, -1) for id_ in listed]
     return positions
 
 
@@ -141,41 +140,27 @@ def _asked(Q: Float32, positions: IntArray, similarity: str) -> Queries:
 
 
 def _with_store(
-    store: VectorStore, lists: Sequence[Retrieval], Q: Float32, plan: Plan
+    store: VectorStore, lists: Sequence[Sequence[str]], Q: Float32, plan: Plan
 ) -> tuple[Observed, Portrait, Checked, float]:
     """Audit the store; its queries are the recorded ones, with the lists that were recorded."""
-    seen, *_ = observe(
-        store,
-        labels=None,
-        vectors=Q if len(Q) else None,
-        embedder=None,
-        plan=plan,
-        engine=LocalEngine(),
-        progress=None,
-    )
-    drawn = portrait(seen, plan.rng("measures"))
-    census = seen.documents.census
-    positions = _positions(lists, census.ids, plan.k)
+    # No queries to search for: what they found in the application is known.
+    seen, *_ = observe(store, labels=None, vectors=None, embedder=None, plan=plan, engine=LocalEngine(), progress=None)
+    positions = _positions(lists, seen.documents.census.ids, plan.k)
     known = positions[(positions >= 0).any(axis=1)]
-    listed = sum(len(set(retrieval.ids)) for retrieval in lists)
+    listed = sum(map(len, lists))
     missed = 1 - float((positions >= 0).sum()) / listed if listed else 0.0
-    if len(known):
+    if len(known) or len(Q):
         seen = replace(seen, queries=_asked(Q, known, seen.similarity))
-        live = hubs.measures("query", known, census, plan.k, plan.rng("live lists"))
-        drawn = replace(drawn, measures={**drawn.measures, **live})
-        X = unit(seen.documents.sample.vectors)
-        shape = Spectrum.of(seen.documents.moments.unit, X.astype(np.float64))
-        matched = hubs.matched(seen, X, shape, drawn.split, drawn.measures, plan.rng("matched hubs"))
-        drawn = replace(drawn, matched_hubs=matched)
+    drawn = portrait(seen, plan.rng("measures"))
     evidence = Evidence(seen, drawn, None, store.fetch)
     return seen, drawn, check_rules(evidence, select=plan.select, ignore=plan.ignore), missed
 
 
 def _lists_alone(
-    traffic: Traffic, lists: Sequence[Retrieval], source: str, Q: Float32, plan: Plan
+    traffic: Traffic, lists: Sequence[Sequence[str]], source: str, Q: Float32, plan: Plan
 ) -> tuple[Observed, Portrait, Checked]:
     """Look for hubs among the documents that were listed; there are more, so that even use is less than it seems."""
-    ids = list(dict.fromkeys(id_ for retrieval in lists for id_ in retrieval.ids))
+    ids = list(dict.fromkeys(id_ for listed in lists for id_ in listed))
     n, texts, dim = len(ids), traffic.heads(), Q.shape[1]
     positions, none = _positions(lists, ids, plan.k), np.empty(0, dtype=np.int64)
     zeros, range_ = np.zeros(n, dtype=np.uint64), np.zeros(dim, dtype=np.float32)
@@ -189,8 +174,7 @@ def _lists_alone(
     measures = {"hubness.query.bad_hub_share": Measure.missing("no judgements were given")}
     names = ("skewness", "top_1_percent", "largest", "orphans")
     measures |= {f"hubness.document.{name}": Measure.missing(_NO_STORE) for name in names}
-    if n:
-        measures |= hubs.measures("query", positions, census, plan.k, plan.rng("live lists"))
+    measures |= hubs.measures("query", positions, census, plan.k, plan.rng("live lists"))
     drawn = Portrait(measures, {}, None, {})
 
     def fetch(wanted: Sequence[str]) -> Batch:
@@ -205,53 +189,20 @@ def _lists_alone(
     return seen, drawn, replace(found, skipped={**found.skipped, **skipped})
 
 
-def _measures(traffic: Traffic, distinct: Sequence[Retrieval], documents: int | None) -> dict[str, Measure]:
-    """Return what is measured of the retrievals themselves, over all of them where it says so."""
-    failed, items = sum(traffic.errors.values()), traffic.items
-    better = -1.0 if traffic.direction() == LOWER else 1.0
-    scores = [better * np.array(retrieval.scores) for retrieval in distinct if len(retrieval.scores or ()) > 1]
-    scores = [each for each in scores if np.isfinite(each).all()]
-    no_scores = Measure.missing("no retrieval came with two scores or more")
-    top = max(1, round((documents or len(items.counts)) / 100))
-    held = sum(count for _, count in items.largest(top))
-    share, most = (places / max(items.total, 1) for places in (held, min(held + top * items.missing, items.total)))
-    none = Measure.missing("no document was listed")
-    return {
-        "traffic.failed": wilson(failed, traffic.asked, null=0.0),
-        "traffic.empty": wilson(traffic.empty, traffic.asked - failed - traffic.unknown, null=0.0),
-        # Of all retrievals, however often a question was asked.
-        "traffic.top_1_percent": Measure(share, share, most, None, items.total) if items.total else none,
-        "traffic.margin_first": mean_interval(np.array([s[0] - s[1] for s in scores])) if scores else no_scores,
-        "traffic.margin_last": mean_interval(np.array([s[0] - s[-1] for s in scores])) if scores else no_scores,
-        "traffic.milliseconds_50": traffic.durations.quantile(0.5),
-        "traffic.milliseconds_95": traffic.durations.quantile(0.95),
-        "traffic.milliseconds_99": traffic.durations.quantile(0.99),
-    }
-
-
-def _outside(Q: Float32, X: Float32) -> Measure:
-    """Share of queries farther from the mean direction of the documents than all but 1 % of the documents are.
-
-    By the cosine to the mean; each document is held against the mean of the others. Questions are no documents: a
-    high share beside a small `gap` is a topic of which the store holds nothing.
-    """
-    if len(X) < 100 or len(Q) == 0:
-        why = "no query vector was recorded" if len(Q) == 0 else f"{_NO_STORE}, or it holds fewer than 100 documents"
-        return Measure.missing(why, n=len(Q), null=OUTSIDE)
-    directions = unit(X).astype(np.float64)
-    total = directions.sum(axis=0)
-    rest = total - directions
-    lengths = np.maximum(np.linalg.norm(rest, axis=1), np.finfo(np.float64).tiny)
-    own = np.einsum("ij,ij->i", directions, rest) / lengths
-    theirs = unit(Q).astype(np.float64) @ total / max(float(np.linalg.norm(total)), np.finfo(np.float64).tiny)
-    return wilson(int(np.sum(theirs < np.quantile(own, OUTSIDE))), len(Q), null=OUTSIDE)
-
-
-def _notes(traffic: Traffic, kept: Sequence[Retrieval], distinct: int, others: Sequence[str]) -> list[str]:
+def _notes(
+    traffic: Traffic,
+    kept: Sequence[Retrieval],
+    questions: Questions,
+    source: str,
+    others: Sequence[str],
+    unreached: Sequence[str],
+) -> list[str]:
     part = "" if len(kept) == traffic.asked else f", of which {len(kept):,} drawn at random were kept"
+    different = counted(len(questions.asked), "different question")
     notes = [
-        f"{counted(traffic.asked, 'live retrieval')}{part}: {counted(distinct, 'different question')}, each counted"
-        " once, with the list that the application got last"
+        f"{counted(traffic.asked, 'live retrieval')}{part}: {different}, each counted once, with the last list of"
+        " documents that the application got",
+        *questions.notes(),
     ]
     if traffic.errors:
         kinds = sorted(traffic.errors.items(), key=lambda item: (-item[1], item[0]))
@@ -268,6 +219,11 @@ def _notes(traffic: Traffic, kept: Sequence[Retrieval], distinct: int, others: S
         notes.append(f"more documents were listed than are counted exactly: {lacks}")
     if not any(retrieval.vector is not None for retrieval in kept):
         notes.append("no query vector was seen, so that nothing is said of where queries lie; diagnose sees them")
+    if OTHERS in (source, *others):
+        notes.append(f"more sources were asked than are told apart: the later ones are counted together, as {OTHERS}")
+    notes += [f"not recorded: {what}" for what in unreached[:5]]
+    if len(unreached) > 5:
+        notes.append(f"not recorded either: {len(unreached) - 5:,} more, in RetrievalRecord.unreached")
     if others:
         notes.append(f"other sources have reports of their own: {', '.join(others[:5])}")
     return notes

@@ -26,7 +26,8 @@ class RetrievalRecorder(BaseCallbackHandler):
     see scores and query vectors, which LangChain gives to no callback, so that margins, the gap between queries and
     documents, and queries far from the documents are not measured: `diagnose` sees them.
 
-    A retriever within a retriever is left out, since the outer one is recorded.
+    A retriever within a retriever is left out, however many chains and tools lie between, since the outer one is
+    recorded.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ class RetrievalRecorder(BaseCallbackHandler):
         self.record = record if record is not None else RetrievalRecord()
         self._lock = threading.Lock()
         self._pending: OrderedDict[UUID, tuple[str, str, str, float]] = OrderedDict()
+        self._within: OrderedDict[UUID, None] = OrderedDict()  # runs in flight that are parts of a retrieval
 
     def on_retriever_start(
         self,
@@ -69,7 +71,7 @@ class RetrievalRecorder(BaseCallbackHandler):
     ) -> None:
         """Note a retrieval that begins."""
         with self._lock:
-            if parent_run_id in self._pending:
+            if self._is_part(run_id, parent_run_id):
                 return
             parent = "" if parent_run_id is None else str(parent_run_id)
             name = str(kwargs.get("name") or "retriever")
@@ -85,8 +87,30 @@ class RetrievalRecorder(BaseCallbackHandler):
         """Record a retrieval that failed."""
         self._close(run_id, (), type(error).__name__)
 
+    def on_chain_start(self, *args: Any, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
+        """Note a chain within a retrieval."""
+        with self._lock:
+            self._is_part(run_id, parent_run_id)
+
+    def on_chain_end(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
+        """Forget it."""
+        with self._lock:
+            self._within.pop(run_id, None)
+
+    on_tool_start = on_chain_start
+    on_chain_error = on_tool_end = on_tool_error = on_chain_end
+
+    def _is_part(self, run_id: UUID, parent: UUID | None) -> bool:
+        if parent not in self._pending and parent not in self._within:
+            return False
+        self._within[run_id] = None
+        if len(self._within) > _MOST_PENDING:
+            self._within.popitem(last=False)
+        return True
+
     def _close(self, run_id: UUID, documents: Sequence[Document], error: str) -> None:
         with self._lock:
+            self._within.pop(run_id, None)
             begun = self._pending.pop(run_id, None)
         if begun is None:
             return

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ragdiag.errors import ConfigError, RecordError
-from ragdiag_langchain.traffic import Retrieval, Traffic
+from ragdiag_langchain.traffic import MOST_SOURCES, MOST_UNREACHED, OTHERS, Retrieval, Traffic
 
 if TYPE_CHECKING:
     from ragdiag.plan import Plan
@@ -27,10 +28,13 @@ class RetrievalRecord:
     Filled by `diagnose` and by `RetrievalRecorder`, from any number of threads and tasks. Whatever goes wrong in it
     is logged once, to the logger ``ragdiag_langchain``, and never reaches the application.
 
-    Every retriever or store is a source of its own. Of each source, counts run over all retrievals (how many, which
+    Every retriever or store is a source of its own, up to 50 of them; later ones are counted together, as
+    ``"others"``. Of each source, counts run over all retrievals (how many, which
     failed and how, which were empty, how long they took, how often each document was listed), and a uniform
     sample of the retrievals is kept whole, with the words of the query and the start of the texts: handle a saved
-    record as you handle the queries of your users.
+    record as you handle the queries of your users. It keeps no store and no retriever alive: when the application has
+    let go of one, its report rests on the lists alone, unless the store is given, and the next one of its class takes
+    its name.
 
     Parameters
     ----------
@@ -66,7 +70,8 @@ class RetrievalRecord:
         self._rng = rng if rng is not None else np.random.default_rng()
         self._lock = threading.Lock()
         self._traffic: dict[str, Traffic] = {}
-        self._stores: dict[str, Any] = {}
+        # By source, the object and its view; weak, since a record keeps no store alive.
+        self._objects: dict[str, tuple[Callable[[], Any], ...]] = {}
         self._failed = False
 
     @property
@@ -94,9 +99,7 @@ class RetrievalRecord:
             Of the documents.
         """
         with self._lock:
-            traffic = self._traffic.get(source)
-            if traffic is None:
-                traffic = self._traffic[source] = Traffic(*self._sizes)
+            traffic = self._of(source)
             traffic.add(retrieval, float(self._rng.random()), vector=vector, texts=texts)
 
     def retrievals(self, source: str | None = None) -> tuple[Retrieval, ...]:
@@ -136,9 +139,10 @@ class RetrievalRecord:
         with self._lock:
             traffic = Traffic(*self._sizes)
             traffic.merge(self._traffic[name])  # a copy, so that recording goes on meanwhile
-            store = self._stores.get(name) if store is None else store
+            if store is None and name in self._objects:
+                store = self._objects[name][0]()
         others = [other for other in self.sources if other != name]
-        return live_report(traffic, source=name, others=others, store=store, plan=plan)
+        return live_report(traffic, source=name, others=others, unreached=self.unreached, store=store, plan=plan)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the record to one JSON file, whole or not at all; the same bytes for the same record.
@@ -152,7 +156,7 @@ class RetrievalRecord:
         from ragdiag_langchain.saved_record import to_bytes
 
         with self._lock:
-            content = to_bytes(self._sizes, self._traffic)
+            content = to_bytes(self._sizes, self.unreached, self._traffic)
         with replacing(os.fspath(path), folder=False, overwrite=overwrite) as draft:
             Path(draft).write_bytes(content)
 
@@ -167,9 +171,9 @@ class RetrievalRecord:
         """
         from ragdiag_langchain.saved_record import read
 
-        sizes, traffic = read(Path(path))
+        sizes, unreached, traffic = read(Path(path))
         record = cls(capacity=sizes[0], reservoir=sizes[1], rng=rng)
-        record._traffic = traffic
+        record._traffic, record.unreached = traffic, unreached
         return record
 
     @classmethod
@@ -193,27 +197,55 @@ class RetrievalRecord:
         for part in parts:
             with part._lock:
                 for name, traffic in part._traffic.items():
-                    whole._traffic.setdefault(name, Traffic(*whole._sizes)).merge(traffic)
-                for name, store in part._stores.items():
-                    whole._stores.setdefault(name, store)
-            whole.unreached = tuple(dict.fromkeys([*whole.unreached, *part.unreached]))
+                    whole._of(name).merge(traffic)
+                for name, objects in part._objects.items():
+                    if name in whole._traffic:
+                        whole._objects.setdefault(name, objects)
+            whole.not_reached(part.unreached)
         return whole
 
     def source_of(self, obj: Any, name: str) -> str:
-        """Return the name under which `obj` is recorded: `name`, with a number where another object has it."""
+        """Return the name under which `obj` is recorded: `name`, with a number where another object has it.
+
+        The name of an object that is no more goes to the next one, as where a retriever is made for each request.
+        Beyond `MOST_SOURCES` objects at a time it is ``"others"``.
+        """
         with self._lock:
-            for number in range(1, len(self._stores) + 2):
-                tried = name if number == 1 else f"{name} {number}"
-                if tried not in self._stores or self._stores[tried] is obj:
-                    self._stores[tried] = obj
-                    return tried
-        raise AssertionError("there are more names than objects")
+            names = [name, *(f"{name} {number}" for number in range(2, MOST_SOURCES + 1))]
+            had = {tried: [held() for held in self._objects.get(tried, ())] for tried in names}
+            same = (tried for tried, objects in had.items() if objects and objects[0] is obj)
+            free = (tried for tried, objects in had.items() if not any(each is not None for each in objects))
+            chosen = next(same, None) or next(free, OTHERS)
+            if chosen not in self._objects and len(self._objects) >= MOST_SOURCES:
+                chosen = OTHERS
+            if chosen != OTHERS:
+                self._objects[chosen] = (_weakly(obj),)
+            return chosen
+
+    def seen_as(self, source: str, view: Any) -> None:
+        """Note the view of what is recorded as `source`, which keeps that name while it is in use."""
+        with self._lock:
+            if source in self._objects:
+                self._objects[source] = (self._objects[source][0], _weakly(view))
+
+    def not_reached(self, parts: Iterable[str]) -> None:
+        """Note what `diagnose` could not reach, each once."""
+        self.unreached = tuple(dict.fromkeys([*self.unreached, *parts]))[:MOST_UNREACHED]
 
     def failed(self) -> None:
         """Log the exception that is being handled, once."""
         if not self._failed:
             self._failed = True
             _log.warning("a retrieval could not be recorded; this is said once", exc_info=True)
+
+    def _of(self, source: str) -> Traffic:
+        """Return what is known of a source; further ones than can be told apart are one."""
+        found = self._traffic.get(source)
+        if found is None:
+            if len(self._traffic.keys() - {OTHERS}) >= MOST_SOURCES:
+                source = OTHERS
+            found = self._traffic.setdefault(source, Traffic(*self._sizes))
+        return found
 
     def _named(self, source: str | None) -> str:
         known = self.sources
@@ -224,3 +256,11 @@ class RetrievalRecord:
         if source not in known:
             raise RecordError(f"there is no source {source!r:.80}", hint=f"recorded were {', '.join(known)}")
         return source
+
+
+def _weakly(obj: Any) -> Callable[[], Any]:
+    """Return what gives `obj` back while it is in use; at once nothing where its class cannot tell when that ends."""
+    try:
+        return weakref.ref(obj)
+    except TypeError:
+        return lambda: None

@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,23 @@ import numpy as np
 
 from ragdiag.errors import RecordError
 from ragdiag.types import Float32
-from ragdiag_langchain.traffic import HIGHER, LOWER, Retrieval, Traffic
+from ragdiag_langchain.traffic import HIGHER, LOWER, MOST_SOURCES, MOST_UNREACHED, Retrieval, Traffic
 
-SCHEMA = "ragdiag.retrievals/1"
+SCHEMA = "ragdiag.retrievals/2"
+_SCHEMAS = "ragdiag.retrievals/"
 _LARGEST = 2**30  # bytes
 _MOST = 2**53  # of any count
 _TEXTS = ("query", "error", "run_id", "parent_run_id", "direction")
-_FLAGS = ("known", "apart")
+_FLAGS = ("known", "apart", "relevance")
 
 
-def to_bytes(sizes: tuple[int, int], traffic: Mapping[str, Traffic]) -> bytes:
+def to_bytes(sizes: tuple[int, int], unreached: Sequence[str], traffic: Mapping[str, Traffic]) -> bytes:
     """Return the bytes of a record: ASCII, with the sources and ids in order."""
     whole = {
         "schema": SCHEMA,
         "capacity": sizes[0],
         "reservoir": sizes[1],
+        "unreached": list(unreached),
         "sources": {name: _source(traffic[name]) for name in sorted(traffic)},
     }
     return json.dumps(whole, indent=0, allow_nan=False).encode("ascii") + b"\n"
@@ -66,8 +68,8 @@ def _entry(key: float, number: int, retrieval: Retrieval) -> dict[str, Any]:
     }
 
 
-def read(path: Path) -> tuple[tuple[int, int], dict[str, Traffic]]:
-    """Return the sizes and sources that `to_bytes` wrote.
+def read(path: Path) -> tuple[tuple[int, int], tuple[str, ...], dict[str, Traffic]]:
+    """Return the sizes, what was not reached, and the sources that `to_bytes` wrote.
 
     Raises
     ------
@@ -75,6 +77,10 @@ def read(path: Path) -> tuple[tuple[int, int], dict[str, Traffic]]:
         When it is anything else.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise RecordError(
+                f"{path} cannot be read: it is no file", hint="give a file that RetrievalRecord.save wrote"
+            )
         if path.stat().st_size > _LARGEST:
             raise RecordError(f"{path} is too large", hint="give a file that RetrievalRecord.save wrote")
         content = path.read_bytes()
@@ -82,13 +88,19 @@ def read(path: Path) -> tuple[tuple[int, int], dict[str, Traffic]]:
         raise RecordError(f"{path} cannot be read", hint="give a file that RetrievalRecord.save wrote") from error
     try:
         whole = json.loads(content.decode("ascii"))
-        _must(isinstance(whole, dict) and whole.get("schema") == SCHEMA, f"it is not of the schema {SCHEMA}")
+        _must(isinstance(whole, dict), f"it is not of the schema {SCHEMA}")
+        found = whole.get("schema")
+        older = isinstance(found, str) and found.startswith(_SCHEMAS)
+        _must(found == SCHEMA, f"it is of {found:.40}, and {SCHEMA} is read" if older else f"it is not of {SCHEMA}")
         sizes = (_count(whole["capacity"], 1), _count(whole["reservoir"], 1))
+        unreached = tuple(_text(what) for what in _list(whole["unreached"]))
+        _must(len(unreached) <= MOST_UNREACHED, "too much was not reached")
         sources = {_text(name): _traffic(found, sizes) for name, found in _dict(whole["sources"]).items()}
+        _must(len(sources) <= MOST_SOURCES + 1, "there are too many sources")
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise RecordError(f"{path} is no record of retrievals ({what:.100})", hint="save it again") from error
-    return sizes, sources
+    return sizes, unreached, sources
 
 
 def _traffic(found: Any, sizes: tuple[int, int]) -> Traffic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from ragdiag.types import Float32
 from ragdiag_langchain.sketches import Durations, FrequentItems
 
 HIGHER, LOWER = "higher", "lower"
+OTHERS = "others"  # sources beyond those told apart
 TEXT = 200  # characters kept of a text
+QUERY = 500  # and of a query
+MOST_SOURCES = 50  # told apart in one record
+MOST_UNREACHED = 100  # parts that diagnose could not reach
 _MOST_NAMES = 100  # kinds of errors told apart
 
 
@@ -23,7 +28,8 @@ class Retrieval:
     Attributes
     ----------
     query : str
-        "" where the application searched by a vector.
+        "" where the application searched by a vector. One of more than 500 characters is kept as its first 500 and a
+        hash of the whole, so that different ones stay different.
     ids : tuple of str
         Of the documents, the best first; ``"text:…"``, a hash, where a document has no id.
     scores : tuple of float, or None
@@ -42,6 +48,8 @@ class Retrieval:
     apart : bool
         A search in a thread of its own, while a retriever of this store was asked something else: it may be a part of
         that retrieval, which is recorded too.
+    relevance : bool
+        Whether the scores are LangChain's relevance, of which higher is better, rather than the store's own.
     """
 
     query: str
@@ -55,6 +63,7 @@ class Retrieval:
     parent_run_id: str = ""
     known: bool = True
     apart: bool = False
+    relevance: bool = False
 
     @property
     def ranks(self) -> dict[str, int]:
@@ -83,7 +92,7 @@ class Traffic:
     errors : dict of str to int
         Failed retrievals by the class of the exception.
     votes : dict of str to int
-        How many retrievals had scores of which the higher, or the lower, is better.
+        How many retrievals had scores of the store's own of which the higher, or the lower, is better.
     items : FrequentItems
         In how many lists each document is.
     durations : Durations
@@ -119,12 +128,14 @@ class Traffic:
             self.unknown += 1
         elif not retrieval.ids:
             self.empty += 1
-        if retrieval.direction:
+        if retrieval.direction and not retrieval.relevance:
             self.votes[retrieval.direction] += 1
         self.items.add(dict.fromkeys(retrieval.ids))
         full = len(self.sample) >= self.reservoir
         if full and key >= -self.sample[0][0]:
             return
+        if len(retrieval.query) > QUERY:
+            retrieval = replace(retrieval, query=_cut(retrieval.query))
         if vector is not None:
             retrieval = replace(retrieval, vector=np.array(vector, dtype=np.float32))
         (heapq.heappushpop if full else heapq.heappush)(self.sample, (-key, number, retrieval))
@@ -156,7 +167,7 @@ class Traffic:
         return tuple(retrieval for _, _, retrieval in sorted(self.sample, key=lambda entry: entry[1]))
 
     def direction(self) -> str:
-        """Return which scores are better, by the majority of the retrievals; "" where none could tell."""
+        """Return which of the store's own scores are better, by the majority; "" where no retrieval could tell."""
         if not any(self.votes.values()):
             return ""
         return HIGHER if self.votes[HIGHER] >= self.votes[LOWER] else LOWER
@@ -169,3 +180,8 @@ class Traffic:
     def _forget(self) -> None:
         kept = {id_ for _, _, retrieval in self.sample for id_ in retrieval.ids}
         self.texts = {id_: text for id_, text in self.texts.items() if id_ in kept}
+
+
+def _cut(query: str) -> str:
+    digest = blake2b(query.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{query[:QUERY]}… ({len(query):,} characters, {digest})"

@@ -9,6 +9,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
 from ragdiag.errors import StoreError
+from ragdiag_langchain.slots import shared_slots
 
 
 def twin_of(store: VectorStore, model: Embeddings) -> Callable[[Embeddings], Any]:
@@ -47,7 +48,7 @@ def twin_of(store: VectorStore, model: Embeddings) -> Callable[[Embeddings], Any
             hint="give RemediedEmbeddings(model, artefact) to it as its model, which maps as well",
         )
     base = type(store)
-    body: dict[str, Any] = {"__slots__": ("_ragdiag_model",), "__module__": base.__module__}
+    body: dict[str, Any] = shared_slots(store) | {"__slots__": ("_ragdiag_model",), "__module__": base.__module__}
     # A property of the class comes before the attribute of the instance.
     body |= {name: property(lambda self: self._ragdiag_model) for name in held}
     body["__del__"] = lambda self: None  # the store closes its own connection, not its twin

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import inspect
 import re
+from asyncio import Future
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import MethodType
 from typing import Any, TypeVar
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
+from pydantic import BaseModel
 
 from ragdiag.errors import RecordError
 from ragdiag_langchain.known import behind, is_remedied
 from ragdiag_langchain.recorded_embeddings import RecordedEmbeddings, recorded_embeddings
 from ragdiag_langchain.records import RetrievalRecord
+from ragdiag_langchain.slots import shared_slots
 from ragdiag_langchain.traffic import HIGHER, LOWER
 from ragdiag_langchain.unpicklable import not_pickled, unpicklable
 from ragdiag_langchain.watching import Watch, watch
@@ -28,6 +32,7 @@ _FUNCTIONS = ("embedding_function",)
 
 Retriever = TypeVar("Retriever", bound=BaseRetriever)
 Store = TypeVar("Store", bound=VectorStore)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def record_of_class(obj: Any) -> RetrievalRecord | None:
@@ -59,6 +64,13 @@ def store_view(store: Store, record: RetrievalRecord) -> Store:
     body |= {SOURCE: source, ORIGINAL: store, ASKED_BY: asked_by, "__del__": lambda self: None}
     body |= unpicklable(cls)
     body |= _recorded_searches(cls, record, source, direction, asked_by)
+    for name, method in vars(store).items() if hasattr(store, "__dict__") else ():
+        if _SEARCH.fullmatch(name) and callable(method):
+            body[name] = _recorded_of_one(
+                name,
+                body.get(name),
+                lambda name, method: _recorded_search(name, method, record, source, direction, asked_by),
+            )
     if is_remedied(store):  # its scores, and the vectors that it searches by, are those of the store behind
         body["_mapping"] = _recorded_mapping(
             cls, lambda inner: _recorded_searches(inner, record, source, direction, ())
@@ -72,6 +84,7 @@ def store_view(store: Store, record: RetrievalRecord) -> Store:
         return retriever_view(cls.as_retriever(self, **kwargs), record, source=source, stores=[self])
 
     body["as_retriever"] = as_retriever
+    body = shared_slots(store) | body
     try:
         view: Store = object.__new__(type(cls)(cls.__name__, (cls,), body))
         view.__dict__ = store.__dict__
@@ -101,6 +114,26 @@ def _recorded_searches(
         for name in dir(cls)
         if _SEARCH.fullmatch(name) and inspect.isfunction(inspect.getattr_static(cls, name))
     }
+
+
+def _recorded_of_one(name: str, of_class: Any, recorded: Callable[[str, Any], Any]) -> property:
+    """Return a search that the store itself has in place of its class's, recorded."""
+
+    def get(self: Any) -> Any:
+        method = self.__dict__.get(name)
+        if method is None and of_class is None:
+            raise AttributeError(name)
+        if method is None:  # taken away since
+            return of_class.__get__(self)
+        return MethodType(recorded(name, lambda _, *args, **kwargs: method(*args, **kwargs)), self)
+
+    def put(self: Any, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def away(self: Any) -> None:
+        del self.__dict__[name]
+
+    return property(get, put, away)
 
 
 def _recorded_mapping(cls: Any, searches: Callable[[Any], dict[str, Any]]) -> property:
@@ -140,6 +173,9 @@ def _recorded_search(
     def search(self: Any, *args: Any, **kwargs: Any) -> Any:
         with watched(self, args, kwargs) as own:
             found = method(self, *args, **kwargs)
+            # A decorator hides that a method is async; a task runs on its own, and is the application's as it is.
+            if inspect.isawaitable(found) and not isinstance(found, Future):
+                return own.goes_on(name, found)
             own.searched(name, found)
             own.returned(found)
         return found
@@ -206,6 +242,13 @@ def retriever_view(
     recorded = type(cls)(cls.__name__, (cls,), body)
     recorded._expects_other_args = cls._expects_other_args
     setattr(recorded, RECORD, record)
-    view = retriever.model_copy()
+    view = alike(retriever)
     view.__class__ = recorded
     return view
+
+
+def alike(obj: Model, **changed: Any) -> Model:
+    """Return a copy with some fields changed, over the same private attributes: a counter among them counts on."""
+    copy = obj.model_copy(update=changed)
+    object.__setattr__(copy, "__pydantic_private__", obj.__pydantic_private__)
+    return copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar, Token
 from functools import wraps
 from hashlib import blake2b
@@ -74,10 +74,12 @@ class Watch:
         self._direction = direction
         self._searches: list[tuple[str, tuple[Any, ...]]] = []  # they keep the documents, so that their ids stay
         self._scores: dict[int, float] = {}
+        self._relevance: set[int] = set()  # those of them that are relevance, not the store's own
         self._asking, self._asked_by = asking, asked_by
         self._parts_of: tuple[Watch, ...] = ()
         self._apart = False
         self._open = False
+        self._goes_on = False
         self._documents: Sequence[Document] | None = ()
         self._run = ("", "")
         self._started = 0.0
@@ -98,12 +100,28 @@ class Watch:
         for others in self._asking:
             others.remove(self)
         self._leave()
+        if self._goes_on:
+            return
         # What a task began within a retrieval and ended after it was no part of what the application got.
         wholes = [whole for whole in self._parts_of if whole._open]
         if wholes:
             self._hand_over(wholes)
         else:
             self._close(seconds, "" if kind is None else kind.__name__)
+
+    def goes_on(self, name: str, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """Return what a search gave to be awaited: it ends where that is, and not before."""
+
+        async def watched() -> Any:
+            self._goes_on = False
+            with self:
+                found = await awaitable
+                self.searched(name, found)
+                self.returned(found)
+            return found
+
+        self._goes_on = True
+        return watched()
 
     @_harmless
     def _find(self) -> None:
@@ -163,18 +181,21 @@ class Watch:
         for search, found in self._searches:
             self._score(search, found)
         scores = tuple(self._scores[id(document)] for document in documents if id(document) in self._scores)
-        scored = bool(documents) and len(scores) == len(documents)
+        kinds = {id(document) in self._relevance for document in documents}
+        scored = len(scores) == len(documents) and len(kinds) == 1  # not a distance beside a relevance
+        relevance = scored and True in kinds
         retrieval = Retrieval(
             query=self._query,
             ids=tuple(identity(document) for document in documents),
             scores=scores if scored else None,
-            direction=self._direction if scored else "",
+            direction=HIGHER if relevance else self._direction if scored else "",
             seconds=seconds,
             error=error,
             run_id=self._run[0],
             parent_run_id=self._run[1],
             known=self._documents is not None,
             apart=self._apart,
+            relevance=relevance,
         )
         texts = [document.page_content[:TEXT] for document in documents]
         self.record.add(self._source, retrieval, vector=self._vector, texts=texts)
@@ -182,10 +203,12 @@ class Watch:
     @_harmless
     def _score(self, name: str, found: Sequence[Any]) -> None:
         """Take the scores of a search; the store's own rather than relevance."""
-        relevance = "relevance" in name
+        relevance = "relevance_score" in name  # and not marginal relevance, whose scores are the store's
         for document, score, *_ in found:
-            if not (relevance and id(document) in self._scores):
-                self._scores[id(document)] = float(score)
+            if relevance and id(document) in self._scores:
+                continue
+            self._scores[id(document)] = float(score)
+            (self._relevance.add if relevance else self._relevance.discard)(id(document))
         if not self._direction and not relevance and "marginal" not in name:
             first, last = float(found[0][1]), float(found[-1][1])
             self._direction = HIGHER if first > last else LOWER if first < last else ""

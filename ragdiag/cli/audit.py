@@ -16,6 +16,7 @@ from ragdiag.cli.options import (
     WIDTH,
     Whole,
     formats,
+    share,
 )
 from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
 from ragdiag.config import FAIL_ON, load_config
@@ -78,6 +79,13 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     show_default=True,
     help="Nearest documents of each query.",
 )
+@click.option(
+    "--ann-target",
+    metavar="X",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    callback=share,
+    help="Recall that the store's own search should have: tries its settings.",
+)
 @SEED
 @MIN_EFFECT
 @WIDTH
@@ -95,6 +103,7 @@ def audit(
     sample_queries: int,
     sample_documents: int,
     k: int,
+    ann_target: float | None,
     seed: int,
     min_effect: float,
     width: int | None,
@@ -135,6 +144,7 @@ def audit(
         select=select,
         ignore=ignore,
         min_effect=min_effect,
+        ann_target=ann_target,
     )
     with stdout_kept_clean(), StderrProgress() as progress:
         report = run_audit(

@@ -18,9 +18,9 @@ class Whole(click.IntRange):
     name = "whole number"
 
 
-def share(ctx: click.Context, param: click.Parameter, value: float) -> float:
+def share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     """Refuse NaN, which passes every range."""
-    if not math.isfinite(value):
+    if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a number from 0 to 1.", ctx, param)
     return value
 

@@ -11,6 +11,7 @@ from ragdiag.findings.finding import DocumentNote
 from ragdiag.findings.rule import NotApplicable
 from ragdiag.geometry.portrait import Portrait
 from ragdiag.numbers import score
+from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison, PairedScore
 from ragdiag.statistics.census import Census
 from ragdiag.statistics.observed import Observed, Queries
@@ -57,12 +58,15 @@ class Evidence:
     comparison : Comparison or None
     fetch : callable
         Looks up documents by id, for their texts.
+    ann : AnnCheck or None
+        How the store's own search did; None where it was not looked at.
     """
 
     seen: Observed
     portrait: Portrait
     comparison: Comparison | None
     fetch: Callable[[Sequence[str]], Batch]
+    ann: AnnCheck | None = None
 
     @property
     def census(self) -> Census:

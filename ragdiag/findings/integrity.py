@@ -87,9 +87,9 @@ ZERO = Rule(
 
 def _counts(evidence: Evidence) -> Iterator[Finding]:
     info, read = evidence.seen.info, evidence.census.n
-    counts = {**(info.counts or {"vectors promised": info.count}), "vectors read": read}
-    if len(set(counts.values())) == 1 and not info.mismatches:
+    if len({info.count, *info.counts.values()}) == 1 and not info.mismatches:
         return
+    counts = {**(info.counts or {"vectors promised": info.count}), "vectors read": read}
     listed = ", ".join(f"{name} {value:,}" for name, value in {**counts, **info.mismatches}.items())
     share = Measure.counted(sum(info.mismatches.values()) / read, n=read, null=0.0)
     yield Finding(
@@ -109,11 +109,11 @@ COUNTS = Rule(
     Severity.ERROR,
     page(
         measured="""`store.mismatches` = entries of index, id map and docstore that have no counterpart or share one
-        / vectors read. The three counts and the number of vectors read are compared as well.""",
+        / vectors read. The three counts are compared as well.""",
         fires="any two of the counts differ or one entry has a mismatch (counted, no threshold). Always an error.",
-        wrong="""somebody wrote to the store during the audit: run it again. It is silent where the counts agree and
-        the texts belong to other vectors (IDX012 sees that); and stores other than LangChain's FAISS keep a single
-        count, which can only differ from the vectors read.""",
+        wrong="""somebody wrote index and docstore just when the store was opened: run it again. It is silent where
+        the counts agree and the texts belong to other vectors (IDX012 sees that); and stores other than LangChain's
+        FAISS keep a single count, which can only differ from the vectors read (IDX014).""",
         do="build the index again from the documents, and save index and docstore in one step.",
         source=COUNTED,
     ),
@@ -206,4 +206,37 @@ CONSTANT = Rule(
 )
 
 
-RULES = (NON_FINITE, ZERO, COUNTS, LOSSY, CONSTANT)
+def _changed(evidence: Evidence) -> Iterator[Finding]:
+    info, read, after = evidence.seen.info, evidence.census.n, evidence.seen.count_after
+    counts = [info.count, read, *([] if after is None else [after])]
+    apart = max(counts) - min(counts)
+    if apart:
+        later = "" if after is None else f", and afterwards {after:,}"
+        yield Finding(
+            "IDX014",
+            Severity.WARNING,
+            CHANGED.title,
+            f"{counted(info.count, 'document')} when it was opened, {read:,} were read{later}.",
+            {"store.changed": Measure.counted(apart / read, n=read, null=0.0)},
+            "The numbers here are of the documents that were read, and some of those may be gone or changed.",
+            Remedy("Audit it again when nobody writes, or a copy."),
+        )
+
+
+CHANGED = Rule(
+    "IDX014",
+    "written to while it was read",
+    Severity.WARNING,
+    page(
+        measured="""`store.changed` = what the numbers of documents when the store was opened, read from it, and in it
+        afterwards differ by at most / documents read.""",
+        fires="any two of the three numbers differ (counted, no threshold). Always a warning.",
+        wrong="""an engine may give a number that still counts deleted documents. It is silent about documents that
+        were replaced one by one, and when as many came as went.""",
+        do="audit it again when nobody writes, or audit a copy. When no one wrote, ask the engine for its own check.",
+        source=COUNTED,
+    ),
+    _changed,
+)
+
+RULES = (NON_FINITE, ZERO, COUNTS, LOSSY, CONSTANT, CHANGED)

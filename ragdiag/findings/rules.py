@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ragdiag.errors import ConfigError
-from ragdiag.findings import contents, duplicates, hubs, integrity, labelled, mixtures, related, shape
+from ragdiag.findings import ann, contents, duplicates, hubs, integrity, labelled, mixtures, related, shape
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding
 from ragdiag.findings.rule import NotApplicable, Rule
@@ -15,6 +15,7 @@ from ragdiag.types import Severity
 RULES: tuple[Rule, ...] = tuple(
     sorted(
         (
+            *ann.RULES,
             *integrity.RULES,
             *mixtures.RULES,
             *contents.RULES,

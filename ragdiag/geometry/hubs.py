@@ -17,6 +17,17 @@ from ragdiag.statistics.observed import Observed
 from ragdiag.types import Float32, IntArray, Measure
 from ragdiag.vectors import unit
 
+NAMES = (
+    "skewness",
+    "latent_skewness",
+    "robin_hood",
+    "gini",
+    "orphans",
+    "hub_share",
+    "top_1_percent",
+    "largest",
+)
+
 
 def measures(side: str, positions: IntArray, census: Census, k: int, rng: np.random.Generator) -> dict[str, Measure]:
     """Return the hubness of the top k lists `positions`, keyed ``hubness.{side}.{name}``."""
@@ -24,6 +35,9 @@ def measures(side: str, positions: IntArray, census: Census, k: int, rng: np.ran
     rank = np.append(np.cumsum(census.usable) - 1, -1)
     population = int(census.live.sum()) if side == "document" else None
     found = rank[positions[:, :k]]
+    if not (found >= 0).any():
+        nothing = Measure.missing("no list holds a document of the store", n=len(found))
+        return {f"hubness.{side}.{name}": nothing for name in NAMES}
     occ = hubness.Occurrences.of(found, int(census.usable.sum()), population=population, rng=rng)
     measured = {
         "skewness": hubness.skewness(occ),

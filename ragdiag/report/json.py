@@ -10,6 +10,7 @@ from typing import Any
 
 from ragdiag.findings.finding import Finding
 from ragdiag.report.model import Report
+from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.losses import CauseLoss, Listed, Losses
 from ragdiag.types import Measure, StoreInfo
@@ -62,6 +63,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "k": int(sampling.k),
             "seed": int(sampling.seed),
         },
+        "ann": None if report.ann is None else _ann(report.ann),
         "passed": list(report.passed),
         "skipped": {code: _text(reason) for code, reason in report.skipped.items()},
         "notes": [_text(note) for note in report.notes],
@@ -70,6 +72,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "seconds": _number(run.seconds),
             "host": _text(run.host),
             "versions": dict(run.versions),
+            **_latencies(report.ann),
         },
     }
 
@@ -87,6 +90,27 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def _ann(check: AnnCheck) -> dict[str, Any]:
+    return {
+        "knob": _text(check.knob),
+        "value": None if check.value is None else int(check.value),
+        "decides": check.main,
+        "target": _number(check.target),
+        "reached": None if check.reached is None else int(check.reached),
+        "settings": [{"effort": int(s.effort), "recall": _measure(s.recall)} for s in check.settings],
+    }
+
+
+def _latencies(check: AnnCheck | None) -> dict[str, Any]:
+    if check is None or not check.settings:
+        return {}
+    shown = [
+        {"effort": int(s.effort), "median_ms": _number(s.median_ms), "p95_ms": _number(s.p95_ms)}
+        for s in check.settings
+    ]
+    return {"latencies": shown}
+
+
 def _store(info: StoreInfo) -> dict[str, Any]:
     return {
         "name": _text(info.name),
@@ -100,6 +124,7 @@ def _store(info: StoreInfo) -> dict[str, Any]:
         "mismatches": {_text(name): int(number) for name, number in info.mismatches.items()},
         "has_texts": bool(info.has_texts),
         "has_metadata": bool(info.has_metadata),
+        "index_metric": None if info.index_metric is None else info.index_metric.value,
     }
 
 

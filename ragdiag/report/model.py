@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ragdiag.findings.finding import Finding
+from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.types import Measure, Severity, StoreInfo
 
@@ -69,6 +70,8 @@ class Report:
     notes : tuple of str
         What a reader has to know about how this was measured.
     run : RunInfo
+    ann : AnnCheck or None
+        How the store's own search did, and the settings that were tried.
     """
 
     store: StoreInfo
@@ -80,6 +83,7 @@ class Report:
     sampling: Sampling
     run: RunInfo
     notes: tuple[str, ...] = field(default=())
+    ann: AnnCheck | None = None
 
     def worst(self) -> Severity | None:
         """Return the severity of the worst finding, None when there is none."""

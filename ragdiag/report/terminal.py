@@ -8,9 +8,11 @@ from ragdiag.geometry.portrait import NO_JUDGEMENTS, NO_QUERIES
 from ragdiag.numbers import count, counted
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.page import Page
+from ragdiag.report.terminal_ann import ann_section
 from ragdiag.report.terminal_comparison import comparison_section
 from ragdiag.report.terminal_findings import finding_block, finding_line
 from ragdiag.report.terminal_measures import measures_table
+from ragdiag.retrieval.ann import NO_SEARCH
 from ragdiag.types import Severity, StoreInfo
 
 _MOST_STEPS = 3
@@ -53,6 +55,8 @@ def to_text(
             finding_block(page, finding)
     if report.comparison is not None:
         comparison_section(page, report.comparison, told=report.notes)
+    if report.ann is not None and report.ann.settings:
+        ann_section(page, report.ann)
     if report.measures:
         measures_table(page, report.measures)
     _not_looked(page, report)
@@ -89,7 +93,7 @@ def verdict(report: Report) -> str:
 def _untested(report: Report) -> str:
     """Return what a clean verdict does not cover."""
     parts = []
-    reasons = list(report.skipped.values())
+    reasons = [reason for reason in report.skipped.values() if reason != NO_SEARCH]  # nothing there to test
     if report.comparison is None:
         parts.append("whether retrieval suffers (no labelled queries)")
         reasons = [reason for reason in reasons if reason not in (NO_QUERIES, NO_JUDGEMENTS)]

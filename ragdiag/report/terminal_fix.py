@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ragdiag.numbers import counted
 from ragdiag.report.page import Page
 from ragdiag.report.terminal_comparison import comparison_verdict
+from ragdiag.stores.uri import without_credentials
 
 if TYPE_CHECKING:  # a result does not know how it looks, and the flow is below the reports
     from ragdiag.fixing import Fixed
@@ -20,7 +21,7 @@ def fix_to_text(fixed: Fixed, *, to: str, width: int = 80, color: bool = False, 
         page.line((f"{fixed.source.name} stays as it is", "bold"))
         page.field("Remedy", fixed.similarity, "; it changes queries alone")
     else:
-        page.line((f"{to} written", "bold"))
+        page.line((f"{without_credentials(to)} written", "bold"))
         page.gap()
         metric = "" if new.metric is None else f", ranks by {new.metric.value}"
         page.field("Store", f"{new.kind}: {counted(new.count, 'vector')} × {new.dim}{metric}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ragdiag.engine.base import Block
 from ragdiag.errors import JudgementsError, StoreError
 from ragdiag.retrieval.judgements import Judgements
-from ragdiag.types import StoreInfo
+from ragdiag.types import IntArray, StoreInfo
 
 
 class FindIds:
@@ -22,6 +24,39 @@ class FindIds:
         for i, id_ in enumerate(block.batch.ids):
             if id_ in self._wanted:
                 self.positions[id_] = block.start + i
+
+
+class IdsStep:
+    """Notes the ids of all documents, in scan order."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def step(self, block: Block) -> None:
+        """Take in one block."""
+        self.ids += block.batch.ids
+
+
+def in_order_of(positions: IntArray, ids: Sequence[str], source: Sequence[str]) -> IntArray:
+    """Translate rows of a store to those of another, which holds the same documents in an order of its own.
+
+    Parameters
+    ----------
+    positions : ndarray of int64
+        Rows of the one; -1 stays.
+    ids, source : sequence of str
+        The ids of both, in scan order.
+
+    Examples
+    --------
+    >>> in_order_of(np.array([[0, 2, -1]]), ["a", "b", "c"], ["c", "b", "a"]).tolist()
+    [[2, 0, -1]]
+    """
+    if ids == source:
+        return positions
+    row = {id_: at for at, id_ in enumerate(source)}
+    moved: IntArray = np.array([*(row.get(id_, -1) for id_ in ids), -1], dtype=np.int64)[positions]
+    return moved
 
 
 def refuse_duplicate_ids(ids: Sequence[str], name: str) -> None:

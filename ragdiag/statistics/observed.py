@@ -96,6 +96,8 @@ class Observed:
         the cosine to another text of the sample, and `reembedded_positions` the documents.
     k : int
         Neighbours that count as "listed".
+    count_after : int or None
+        How many documents the store had after it was read; None where it was not asked.
     """
 
     info: StoreInfo
@@ -106,6 +108,7 @@ class Observed:
     reembedded_other: Float64 | None
     reembedded_positions: IntArray
     k: int
+    count_after: int | None = None
 
     @property
     def lengths_vary(self) -> bool:

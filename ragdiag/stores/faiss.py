@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ragdiag.errors import StoreError, StoreNotFoundError
-from ragdiag.stores.base import Opener
+from ragdiag.checks import as_vectors
+from ragdiag.errors import ConfigError, StoreError, StoreNotFoundError
+from ragdiag.stores.base import Hits, Opener, Tuning
 from ragdiag.stores.faiss_file import open_index_file
 from ragdiag.stores.faiss_rows import IndexRows, index_rows
+from ragdiag.stores.faiss_search import FileSearch, FlatSearch, IndexSearch, LiveSearch, index_tuning
 from ragdiag.stores.faiss_write import INDEX_SUFFIXES, faiss_target
 from ragdiag.stores.langchain_pickle import Docstore, read_docstore
 from ragdiag.stores.rows import Ids, Metadata, NumberIds, Rows, RowStore, TextIds, clean_text, duplicate_ids
 from ragdiag.stores.uri import check_options, existing_path, without_credentials
-from ragdiag.types import Float32, IntArray, StoreInfo
+from ragdiag.types import Float32, IntArray, Metric, StoreInfo
 
 
 class FaissStore(RowStore):
@@ -25,7 +28,7 @@ class FaissStore(RowStore):
     Parameters
     ----------
     index : faiss.Index
-        Any index whose vectors can be read back; it is never searched or changed.
+        Any index whose vectors can be read back; it is never changed.
     positions : mapping of int to str, optional
         LangChain's ``index_to_docstore_id``. Without it the ids are the labels that a search
         of the index returns.
@@ -41,6 +44,8 @@ class FaissStore(RowStore):
         When the index is empty or keeps nothing that can be read back.
     """
 
+    _search: IndexSearch
+
     def __init__(
         self,
         index: Any,
@@ -52,6 +57,7 @@ class FaissStore(RowStore):
     ) -> None:
         docstore = None if positions is None else Docstore(dict(positions), documents or {})
         self._setup(index_rows(index), index, docstore, name=name, kind=kind)
+        self._search = LiveSearch(index)
 
     @classmethod
     def from_file(cls, path: str, *, docstore: Docstore | None = None, name: str = "") -> FaissStore:
@@ -60,6 +66,7 @@ class FaissStore(RowStore):
         store = cls.__new__(cls)
         kind = "faiss" if docstore is None else "langchain-faiss"
         store._setup(rows, owner, docstore, name=name or path, kind=kind)
+        store._search = FlatSearch(rows) if owner is None else FileSearch(path, index_tuning(owner))
         return store
 
     def _setup(self, rows: IndexRows, owner: Any, docstore: Docstore | None, *, name: str, kind: str) -> None:
@@ -82,6 +89,59 @@ class FaissStore(RowStore):
             has_metadata=docstore is not None,
         )
         super().__init__(info, _label_ids(rows, name) if docstore is None else _docstore_ids(rows, docstore))
+
+    @property
+    def tuning(self) -> Tuning:
+        """``nprobe`` or ``efSearch`` where the index has one; exact where it is flat."""
+        return self._search.tuning
+
+    def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
+        """Return what the index finds; see `ragdiag.stores.SearchableStore`.
+
+        The index of a file is searched in another process, since a hostile one can end it.
+        """
+        name, metric = self.info.name, self.info.metric
+        if k < 1 or (effort is not None and effort < 1):
+            raise ConfigError(f"{name} is searched for k={k} with effort={effort}", hint="give 1 or more")
+        if metric is None:
+            raise StoreError(f"{name} ranks by neither inner product nor L2", hint="audit its vectors as .npy")
+        if exact and not self.tuning.exact:
+            raise StoreError(f"{name} has no exact search ({self.info.index})", hint="leave exact out")
+        asked = as_vectors(queries, what="the queries", dim=self.info.dim)
+        if not len(asked):
+            return []
+        distances, labels = self._search.find(asked, min(k, self.info.count), effort)
+        scores = distances.astype(np.float64)
+        if metric is Metric.L2:
+            scores = -np.sqrt(np.maximum(scores, 0.0))  # faiss gives squares, which rounding can bring below 0
+        rows = self._rows_of(labels)
+        return [
+            Hits(tuple(self._ids.at(found[found >= 0])), own[found >= 0])
+            for found, own in zip(rows, scores, strict=True)
+        ]
+
+    def count(self) -> int:
+        """Return how many vectors the index holds now."""
+        return self.info.count if self._owner is None else int(self._owner.ntotal)
+
+    def close(self) -> None:
+        """End the process that searches a file, where there is one."""
+        self._search.close()
+
+    def _rows_of(self, labels: IntArray) -> IntArray:
+        """Return the row of each label that a search gave; −1 for none, and for one that was not there."""
+        count = self._rows.count
+        if self._rows.labels is None:
+            return np.where(labels < count, labels, -1)
+        known, order = self._rows.labels, self._by_label
+        at = np.minimum(np.searchsorted(known, labels, sorter=order), count - 1)
+        rows: IntArray = np.where(known[order[at]] == labels, order[at], -1)
+        return rows
+
+    @cached_property
+    def _by_label(self) -> IntArray:
+        assert self._rows.labels is not None
+        return np.argsort(self._rows.labels, kind="stable")
 
     def _vectors(self, rows: Rows) -> Float32:
         numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

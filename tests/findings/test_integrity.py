@@ -10,7 +10,7 @@ import pytest
 from ragdiag import Severity, open_store
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import clustered, cone, decaying, isotropic
-from ragdiag.types import Float32
+from ragdiag.types import Float32, Measure
 from tests.findings.planted import DIM, N, Told, fired, healthy, judgements, listed, names, silent
 
 
@@ -58,9 +58,37 @@ def test_idx003_counts_that_disagree() -> None:
     assert finding.evidence["store.mismatches"].value == 2
 
 
-def test_idx003_a_store_that_is_written_to_meanwhile() -> None:
-    finding = fired("IDX003", Told(ArrayStore(healthy()), count=N + 5, counts={"index": N + 5}))
+def test_idx003_and_idx014_part_what_the_store_says_from_what_was_read() -> None:
+    store = Told(ArrayStore(healthy()), count=N + 5, counts={"index": N + 5})
+    silent("IDX003", store)
+    fired("IDX014", store)
+    both = Told(ArrayStore(healthy()), counts={"index": N + 5})
+    finding = fired("IDX003", both)
     assert finding.message == "The store disagrees with itself: index 605, vectors read 600."
+    silent("IDX014", both)
+
+
+class _Written(Told):
+    """A store to which somebody has written since it was opened."""
+
+    now = N
+
+    def count(self) -> int:
+        return self.now
+
+
+def test_idx014_a_store_that_is_written_to_meanwhile() -> None:
+    silent("IDX014", ArrayStore(healthy()))
+    finding = fired("IDX014", Told(ArrayStore(healthy()), count=N + 5))
+    assert finding.severity is Severity.WARNING
+    assert finding.message == "605 documents when it was opened, 600 were read, and afterwards 605."
+    assert finding.evidence["store.changed"] == Measure.counted(5 / N, n=N, null=0.0)
+    later = _Written(ArrayStore(healthy()))
+    silent("IDX014", later)
+    later.now = N - 12
+    finding = fired("IDX014", later)
+    assert finding.message == "600 documents when it was opened, 600 were read, and afterwards 588."
+    assert finding.evidence["store.changed"].value == 12 / N
 
 
 def test_idx008_vectors_stored_with_loss(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from ragdiag.testing.worlds import cone
 from tests.findings.planted import DIM, N, healthy, judgements, sentences
 
 CODES = [
-    *("ANI001", "ANI002", "ANI003", "GAP001", "HUB001", "HUB002", "HUB003"),
-    *(f"IDX{number:03d}" for number in range(1, 14)),
+    *("ANI001", "ANI002", "ANI003", "ANN001", "ANN002", "ANN003", "GAP001", "HUB001", "HUB002", "HUB003"),
+    *(f"IDX{number:03d}" for number in range(1, 15)),
     *("RET001", "RET002", "RET003", "RET004", "SIM001", "SIM002", "UNI001"),
 ]
 
@@ -36,6 +36,9 @@ FIRES = {
     "ANI001": ["0.5"],
     "ANI002": ["0.1", "0.258", "64", "0.0561", "384", "0.1"],
     "ANI003": ["0.03", "12"],
+    "ANN001": ["0.95", "0.8"],
+    "ANN002": ["0.5 %"],
+    "ANN003": [],
     "GAP001": ["0.3", "0.08", "0.15"],
     "HUB001": ["10 %", "5", "50 %", "10"],
     "HUB002": ["3", "3"],
@@ -53,6 +56,7 @@ FIRES = {
     "IDX011": ["5 %"],
     "IDX012": ["1 %", "0.99"],
     "IDX013": ["0.01 %"],
+    "IDX014": [],
     "RET001": ["1 %"],
     "RET002": ["5 %", "1", "20 %", "10", "0.1"],
     "RET003": ["1 %", "5 %", "10", "10"],
@@ -105,7 +109,7 @@ def test_pages_name_measures_that_exist() -> None:
     report = audit(healthy(), query_vectors=healthy(seed=1, n=50), judgements=judgements([{"1": 1}] * 50))
     named = {name for rule in RULES for name in re.findall(r"`([a-z]+\.[a-z0-9_.]+)`", rule.page)}
     own = {"vectors.unusable", "vectors.zero", "store.mismatches", "store.count", "norms.not_normalised"}
-    own |= {"embedder.cosine", "judgements.unknown"}
+    own |= {"embedder.cosine", "judgements.unknown", "store.changed"}
     matched = {"largest.matched", "skewness.matched", "orphans.matched"}
     assert named - own - matched <= set(report.measures)
     assert own <= named
@@ -135,6 +139,8 @@ def test_a_healthy_store_has_no_finding_at_all() -> None:
     assert all(report.skipped.values())
     assert report.skipped == {
         "ANI002": "the mean cosine is not above 0",
+        "ANN001": "the store has no search of its own",
+        "ANN002": "the store has no search of its own",
         "GAP001": "no queries were given",
         "IDX012": "no embedding model was given",
         "RET001": "no queries were given",
@@ -195,10 +201,10 @@ def test_select_and_ignore_take_codes_and_beginnings() -> None:
     assert codes(("HUB",)) == ["HUB001", "HUB002", "HUB003"]
     assert codes(("ANI001", "HUB")) == ["ANI001", "HUB001", "HUB002", "HUB003"]
     assert codes((), ("IDX", "HUB00")) == [code for code in CODES if not code.startswith(("IDX", "HUB"))]
-    assert codes(("IDX",), ("IDX00",)) == ["IDX010", "IDX011", "IDX012", "IDX013"]
+    assert codes(("IDX",), ("IDX00",)) == ["IDX010", "IDX011", "IDX012", "IDX013", "IDX014"]
     report = audit(flawed(), plan=Plan(select=("IDX", "ANI"), ignore=("IDX00", "ANI002")))
     assert [finding.code for finding in report.findings] == ["ANI001"]
-    assert sorted((*report.passed, *report.skipped)) == ["ANI003", "IDX010", "IDX011", "IDX012", "IDX013"]
+    assert sorted((*report.passed, *report.skipped)) == ["ANI003", "IDX010", "IDX011", "IDX012", "IDX013", "IDX014"]
 
 
 @pytest.mark.parametrize("plan", [Plan(select=("HUB9",)), Plan(ignore=("hub",))])

@@ -51,6 +51,7 @@ def test_the_keys_have_their_order() -> None:
         "findings",
         "comparison",
         "sampling",
+        "ann",
         "passed",
         "skipped",
         "notes",

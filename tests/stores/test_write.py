@@ -217,7 +217,7 @@ def _new(dim: int) -> Any:
 @pytest.mark.parametrize(
     ("uri", "options", "error", "message"),
     [
-        ("{}/v.txt", {}, UnknownStoreError, "does not say what kind of store to write: can be written here: faiss:"),
+        ("{}/v.txt", {}, UnknownStoreError, "does not say what kind of store to write: can be written here: chroma:"),
         ("{}/folder", {}, UnknownStoreError, "does not say what kind of store to write"),
         ("pinecone:{}/x", {}, UnknownStoreError, "no adapter for pinecone is installed here"),
         ("", {}, UnknownStoreError, "does not say what kind"),

@@ -19,6 +19,7 @@ from ragdiag_langchain.traffic import Retrieval
 from ragdiag.errors import ConfigError, RecordError, TargetExistsError
 from ragdiag.plan import Plan
 from ragdiag.report.json import schema, to_dict
+from ragdiag.stores import ArrayStore
 from tests.integrations.langchain.live import QUESTIONS, handbook
 
 
@@ -64,9 +65,15 @@ def test_memory_is_bounded_and_the_hub_is_kept() -> None:
     measures = record.report().measures
     assert measures["hubness.query.largest"].value == 1
     share = measures["traffic.top_1_percent"]
+    assert share.value is None
+    assert "more were listed than the 100 that are counted exactly" in share.undefined
+    # With a store, 1 % of its 10,001 documents is 100: the hub and 99 of the others.
+    X = np.random.default_rng(0).standard_normal((10_001, 4)).astype(np.float32)
+    ids = ["hub", *(f"{letter}{at}" for at in range(5000) for letter in "de")]
+    share = record.report(store=ArrayStore(X, ids=ids)).measures["traffic.top_1_percent"]
     assert share.low is not None
     assert share.high is not None
-    assert share.low <= 1 / 3 <= share.high
+    assert share.low <= (5000 + 99) / 15_000 <= share.high
     assert any("counted exactly" in note for note in record.report().notes)
 
 
@@ -228,7 +235,10 @@ def _put(whole: dict[str, Any], path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("schema", "ragdiag.retrievals/2"),
+        ("schema", "ragdiag.retrievals/3"),
+        ("unreached", [1]),
+        ("unreached", ["a"] * 101),
+        ("sources.store.sample.0.relevance", 0),
         ("capacity", 0),
         ("reservoir", True),
         ("sources", []),
@@ -274,7 +284,7 @@ def test_a_hostile_file_is_one_clear_error(tmp_path: Path, path: str, value: Any
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"{}", b"[]", b"null", b'{"schema": "ragdiag.retrievals/1"}']
+    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"{}", b"[]", b"null", b'{"schema": "ragdiag.retrievals/2"}']
 )
 def test_what_is_no_record(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "r.json").write_bytes(content)

@@ -11,7 +11,7 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from ragdiag_langchain import embed_again
 
 from ragdiag import audit, compare, fix, open_store
-from ragdiag.errors import EmbeddingsError, StoreError, UnknownStoreError
+from ragdiag.errors import ConfigError, EmbeddingsError, StoreError, UnknownStoreError
 from ragdiag.retrieval.judgements import Judgements
 from tests.integrations.langchain.model_by_text import IDS, QUESTIONS, TEXTS, ModelByText, shifted_world
 
@@ -127,3 +127,17 @@ def test_audit_compare_and_fix_take_a_live_store_and_its_model(model: ModelByTex
     assert fixed.comparison.runs[1].scores["nDCG@10"].mean == comparison.runs[1].scores["nDCG@10"].mean
     assert fixed.delivered == pytest.approx(fixed.promised, abs=1e-6)
     assert open_store(f"faiss:{tmp_path}/new").info.count == len(IDS)
+
+
+def test_a_number_that_is_another_document_s_id_is_not_given(model: ModelByText) -> None:
+    texts = {"#1": "a", "": "b", "##1": "c", "x": "d"}
+    model.documents |= {text: X[at] for at, text in enumerate(texts.values())}
+    documents = [Document(id=id_ or None, page_content=text) for id_, text in texts.items()]
+    (batch,) = embed_again(Closed(model), documents=documents).scan()
+    assert dict(zip(batch.ids, batch.texts or (), strict=True)) == {"#1": "a", "###1": "b", "##1": "c", "x": "d"}
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1, True, 2.0])
+def test_a_size_that_is_none(model: ModelByText, size: Any) -> None:
+    with pytest.raises(ConfigError, match=r"size is .*: give a whole number, at least 2"):
+        embed_again(Closed(model), documents=DOCUMENTS, size=size)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -67,3 +68,41 @@ def test_ends_without_a_beginning_and_beginnings_without_an_end() -> None:
         recorder.on_retriever_start(None, "q", run_id=uuid4())
     assert len(recorder._pending) == 10_000
     assert recorder.record.asked == 0
+
+
+class Outer(BaseRetriever):
+    """Asks another retriever, with nothing or a chain between."""
+
+    inner: Any
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        found: list[Document] = self.inner.invoke(query, config={"callbacks": run_manager.get_child()})
+        return found
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.parametrize("between", ["nothing", "a chain", "a tool", "a failure"])
+def test_three_levels_of_retrievers_are_one_retrieval(between: str) -> None:
+    store, _ = small()
+    inner: Any = store.as_retriever(search_kwargs={"k": 1})
+    if between == "a failure":
+        inner = Broken()
+    elif between == "a tool":
+        inner = inner.as_tool(name="find", description="Finds.")
+    elif between == "a chain":
+        inner = RunnableLambda(lambda query: query) | inner | RunnableLambda(lambda found: found)
+    middle = Outer(inner=inner)
+    chained: Any = middle if between == "nothing" else RunnableLambda(lambda query: query) | middle
+    recorder = RetrievalRecorder()
+    outer: Any = RunnableLambda(lambda query: query) | Outer(inner=chained)
+    if between == "a failure":
+        with pytest.raises(KeyError):
+            outer.invoke("text 4", {"callbacks": [recorder]})
+    else:
+        assert outer.invoke("text 4", {"callbacks": [recorder]})[0].id == "id-4"
+    (retrieval,) = recorder.record.retrievals()
+    assert recorder.record.sources == ("Outer",)
+    assert (retrieval.query, retrieval.error) == ("text 4", "KeyError" if between == "a failure" else "")
+    assert retrieval.parent_run_id
+    assert not recorder._pending
+    assert not recorder._within

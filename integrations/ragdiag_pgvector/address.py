@@ -1,0 +1,140 @@
+"""Where a PostgreSQL database is, how it is called without credentials, and connections to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ragdiag.errors import ConfigError, MissingExtraError
+from ragdiag.stores import told
+from ragdiag.stores.uri import check_options
+
+OPTIONS = ("collection", "table", "vector", "id", "text", "metadata", "metric")
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")  # LangChain's addresses name a driver
+_HIDDEN = ("password", "sslpassword")
+_DEFAULTS = {"connect_timeout": "10", "application_name": "ragdiag", "client_encoding": "utf8"}
+
+
+def load_psycopg() -> Any:
+    """Return the client, or name the extra that brings it."""
+    try:
+        import psycopg
+    except ImportError:
+        raise MissingExtraError("PostgreSQL needs its client", hint='pip install "ragdiag[pgvector]"') from None
+    return psycopg
+
+
+@dataclass(frozen=True, repr=False)
+class Address:
+    """A database, and how connections to it are made.
+
+    Attributes
+    ----------
+    parameters : mapping of str to str
+        libpq's, the password among them.
+    lend : callable or None
+        Gives a connection of an application that is then ours; when None, one is made by `parameters`.
+    """
+
+    parameters: Mapping[str, str]
+    lend: Callable[[], Any] | None = None
+
+    def shown(self, **options: str) -> str:
+        """Return the canonical URI: host, port and database, and these options; no user and no password.
+
+        Examples
+        --------
+        >>> Address({"host": "db", "port": "5433", "dbname": "rag", "user": "me", "password": "s"}).shown(table="a b")
+        'pgvector:postgresql://db:5433/rag?table=a%20b'
+        """
+        host, port = self.parameters.get("host", ""), self.parameters.get("port", "")
+        if "/" in host or "," in host:  # a folder with a socket, or several hosts
+            options, host = {"host": host, **options}, ""
+        place = f"[{host}]" if ":" in host else host
+        place += f":{port}" if port not in ("", "5432") else ""
+        query = "&".join(f"{name}={_escaped(value)}" for name, value in options.items())
+        return f"pgvector:postgresql://{place}/{_escaped(self.parameters.get('dbname', ''))}?{query}".rstrip("?")
+
+    @contextmanager
+    def connected(self, name: str, *, reading: bool = True) -> Iterator[Any]:
+        """Connect for the length of a block, which sees one state of the database; commit it when it ends well.
+
+        What goes wrong is told under `name`, without credentials. However the block ends, by Ctrl-C too,
+        the connection is closed.
+        """
+        psycopg = load_psycopg()
+        secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]
+        try:
+            connection = self.lend() if self.lend else psycopg.connect(**{**_DEFAULTS, **self.parameters})
+            try:
+                connection.autocommit = False
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+                connection.read_only = reading
+                yield connection
+                connection.commit()
+            finally:
+                connection.close()
+        except Exception as error:
+            if not reading and not isinstance(error, psycopg.Error):
+                raise  # what is written comes from elsewhere
+            with told(name, secrets=[*secrets, *map(quote, secrets)]):
+                raise error
+
+
+def address_of(rest: str, options: Mapping[str, str]) -> Address:
+    """Return the database of ``postgresql://user:password@host:port/db`` and libpq's own options.
+
+    Raises
+    ------
+    ConfigError
+        When it is no such address or an option is neither libpq's nor ours; what it holds is not repeated.
+    """
+    psycopg = load_psycopg()
+    known = {default.keyword.decode() for default in psycopg.pq.Conninfo.get_defaults()}
+    hint = "write pgvector:postgresql://user:password@host:5432/database, with @ : / ? of a password as %40 %3A %2F %3F"
+    scheme = _SCHEME.match(rest)
+    place, _, path = rest[scheme.end() if scheme else 0 :].partition("/")
+    ports = [one.rpartition(":")[2] for one in place.rpartition("@")[2].split(",") if ":" in one.rpartition("]")[2]]
+    # A password that was not escaped must not be taken for a database, an option or a port, and shown.
+    if not scheme or "@" in path or any("@" in name for name in options) or not all(map(str.isdigit, ports)):
+        raise ConfigError("the address of a pgvector: store cannot be read", hint=hint)
+    check_options({name: value for name, value in options.items() if name not in known}, OPTIONS, scheme="pgvector")
+    try:
+        parameters = psycopg.conninfo.conninfo_to_dict(f"postgresql://{rest[scheme.end() :]}")
+    except (psycopg.Error, UnicodeDecodeError):
+        raise ConfigError("the address of a pgvector: store cannot be read", hint=hint) from None
+    parameters.update({name: value for name, value in options.items() if name in known})
+    return Address({name: str(value) for name, value in parameters.items()})
+
+
+def address_of_engine(engine: Any) -> Address:
+    """Return the database of a SQLAlchemy engine, synchronous or not.
+
+    Connections of an engine that uses psycopg are taken from its pool for good, so that whatever it does to
+    make them is done. Of other drivers only the address is used, and what libpq knows of its options.
+    """
+    psycopg = load_psycopg()
+    known = {default.keyword.decode() for default in psycopg.pq.Conninfo.get_defaults()}
+    url = engine.url
+    parameters = {
+        name: ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in {**url.query, **url.translate_connect_args(username="user", database="dbname")}.items()
+        if name in known
+    }
+
+    def lend() -> Any:
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        return connection
+
+    own = not hasattr(engine, "sync_engine") and engine.dialect.driver == "psycopg"
+    return Address(parameters, lend if own else None)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\s%&#+=?@]", lambda found: quote(found[0]), text)

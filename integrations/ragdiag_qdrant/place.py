@@ -1,0 +1,209 @@
+"""Where a Qdrant database is, as its URI says it, and the client that reaches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
+from ragdiag.stores import check_options, told
+from ragdiag.stores.uri import existing_path
+from ragdiag_qdrant.vetting import refuse_foreign_pickles
+
+FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local folder holds
+TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
+_SHOWN = 10  # names that an error lists
+_TIMEOUT = 60  # seconds for one request; the client's own 5 are too few for a page of long vectors
+
+# Class and module of the live objects that can be opened.
+LANGCHAIN = (
+    ("QdrantVectorStore", ("langchain_qdrant.",)),
+    ("Qdrant", ("langchain_qdrant.", "langchain_community.vectorstores.qdrant")),
+)
+CLIENT = ("QdrantClient", ("qdrant_client.",))
+MARKS = (*LANGCHAIN, CLIENT)
+
+
+def is_a(obj: Any, name: str, modules: tuple[str, ...]) -> bool:
+    """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
+    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or a server, and perhaps a collection there and how it is read.
+
+    Attributes
+    ----------
+    rest : str
+        A path, or ``http://host:port``, ``https://…``.
+    collection : str
+        "" when none was named.
+    vector : str or None
+        Which of a collection's named vectors; "" for the one without a name, None when nothing was said.
+    text, metadata : str
+        Keys of the payload.
+    api_key : str
+
+    Examples
+    --------
+    >>> Place.of("http://host:6333", {"collection": "docs", "api_key": "s"}).name("docs")
+    'qdrant:http://host:6333?collection=docs'
+    """
+
+    rest: str
+    collection: str = ""
+    vector: str | None = None
+    text: str = TEXT
+    metadata: str = METADATA
+    api_key: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, rest: str, options: dict[str, str]) -> Place:
+        """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
+        check_options(options, ("collection", "vector", "text", "metadata", "api_key"), scheme="qdrant")
+        place = cls(rest, **options)
+        if place.api_key and not place.remote:
+            raise ConfigError("qdrant: a folder asks for no api_key", hint="leave it out, or name a server")
+        if place.remote:
+            place._split()
+        return place
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is a server."""
+        return self.rest.startswith(("http://", "https://"))
+
+    @property
+    def shown(self) -> str:
+        """The database, without credentials."""
+        return f"qdrant:{self.rest.rstrip('/') if self.remote else self.rest}"
+
+    def name(self, collection: str, vector: str | None = None) -> str:
+        """Return the URI of a collection here, without credentials."""
+        options = {"collection": collection, **({"vector": vector} if vector else {})}
+        return f"{self.shown}?{urlencode(options)}"
+
+    def client(self, *, new: bool = False) -> Any:
+        """Return a client of its own; a database is made only when `new`."""
+        path = ""
+        if not self.remote:
+            path = self.rest if new else _database(self.rest)
+        with told(self.shown, hint="is it there, and is the api_key right?", secrets=[self.api_key]):
+            if self.remote:
+                return new_client(
+                    url=self.rest, api_key=self.api_key or None, timeout=_TIMEOUT, check_compatibility=False
+                )
+            return new_client(path=path)
+
+    def _split(self) -> SplitResult:
+        try:
+            parts = urlsplit(self.rest)
+            if parts.hostname and parts.port != 0 and parts.username is None:
+                return parts
+        except ValueError:
+            pass
+        raise ConfigError(
+            "qdrant: the server's address cannot be read", hint="write qdrant:http://HOST:6333?…&api_key=KEY"
+        ) from None
+
+
+def new_client(**options: Any) -> Any:
+    """Make a client; the one place that does."""
+    try:
+        from qdrant_client import QdrantClient
+    except ImportError:
+        raise MissingExtraError("reading Qdrant needs qdrant-client", hint='pip install "ragdiag[qdrant]"') from None
+    with warnings.catch_warnings():
+        # Of folders with over 20,000 points, and of keys without TLS: the user has chosen both.
+        warnings.simplefilter("ignore", UserWarning)
+        return QdrantClient(**options)
+
+
+def is_local(client: Any) -> bool:
+    """Whether a client is the engine itself, in this process, which always searches exactly."""
+    return client.init_options.get("location") == ":memory:" or client.init_options.get("path") is not None
+
+
+def chosen(collection: str, names: Collection[str], where: str) -> str:
+    """Return the collection that was named, or the only one there is."""
+    known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    if collection:
+        if collection not in names:
+            hint = f"there is {known}" if names else "there are none"
+            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=hint)
+        return collection
+    if not names:
+        raise StoreError(f"{where} has no collections", hint="add documents to one first")
+    if len(names) > 1:
+        raise StoreError(f"{where} has {len(names)} collections: {known}", hint="name one with ?collection=NAME")
+    return next(iter(names))
+
+
+def collections(client: Any) -> set[str]:
+    """Return the names of the collections, those that have aliases by these."""
+    aliases = {alias.alias_name: alias.collection_name for alias in client.get_aliases().aliases}
+    return {found.name for found in client.get_collections().collections} - set(aliases.values()) | set(aliases)
+
+
+def is_database(path: str) -> bool:
+    """Whether a folder looks like one of Qdrant's local mode."""
+    return os.path.isfile(os.path.join(path, FILE)) and os.path.isdir(os.path.join(path, COLLECTIONS))
+
+
+def described(path: str) -> dict[str, Any]:
+    """Return what a local folder says of itself; its collections are names that lie inside it."""
+    try:
+        with open(os.path.join(path, FILE), encoding="utf-8") as file:
+            found = json.load(file)
+        names = list(found["collections"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} is no folder of Qdrant ({type(error).__name__} in {FILE})", hint="is it whole?"
+        ) from None
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise StoreError(
+                f"{path} names a collection {name!r} outside itself; it was not opened", hint="who wrote it?"
+            )
+    return dict(found)
+
+
+def refuse_locked(path: str) -> None:
+    """Raise a `StoreError` when another client has the folder open: Qdrant admits one."""
+    import portalocker
+
+    lock = os.path.join(path, LOCK)
+    if not os.path.isfile(lock):
+        return
+    try:
+        with open(lock, "r+") as file:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            portalocker.unlock(file)
+    except portalocker.exceptions.LockException:
+        raise StoreError(
+            f"{path} is open in another client of Qdrant, and a local folder admits one",
+            hint="close that one, or give it to ragdiag as a live object",
+        ) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked ({error.strerror})", hint="Qdrant writes to its lock file") from None
+
+
+def _database(rest: str) -> str:
+    """Return the path of a local folder that can be opened: Qdrant itself would make one."""
+    path = existing_path(rest, folder=True)
+    if not os.path.isfile(os.path.join(path, FILE)):
+        raise StoreNotFoundError(
+            f"{rest!r} holds no {FILE}", hint="give the folder that QdrantClient(path=…) was given"
+        )
+    names = described(path)["collections"]
+    with suppress(ImportError):  # `new_client` says what is missing
+        refuse_locked(path)
+    refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, "storage.sqlite") for name in names])
+    return path

@@ -1,0 +1,247 @@
+"""Chroma beyond the contract: its URIs, LangChain's own class, and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ragdiag_chroma import opener
+from ragdiag_chroma.place import Place
+
+from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
+from ragdiag.stores import check_target, open_store, write_store
+from ragdiag.types import Batch, Metric
+from tests.chroma_server import Server, chroma_server
+
+chromadb = pytest.importorskip("chromadb")
+langchain_chroma = pytest.importorskip("langchain_chroma")
+
+TEXTS = [f"text {at}" for at in range(40)]
+IDS = [f"id-{at}" for at in range(40)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with chroma_server(tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the collections one and two."""
+    client = chromadb.PersistentClient(path=str(tmp_path / "db"))
+    for name in ("one", "two"):
+        client.create_collection(name, embedding_function=None).add(ids=["a"], embeddings=[[1.0, 2.0]])
+    client.create_collection("empty", embedding_function=None)
+    client.close()
+    return tmp_path / "db"
+
+
+def embeddings() -> Any:
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+
+    return DeterministicFakeEmbedding(size=8)
+
+
+def test_langchains_own_store_is_read(tmp_path: Path) -> None:
+    model = embeddings()
+    live = langchain_chroma.Chroma.from_texts(
+        TEXTS, model, metadatas=[{"n": at} for at in range(40)], ids=IDS, persist_directory=str(tmp_path / "db")
+    )
+    want = np.array(model.embed_documents(TEXTS), dtype=np.float32)
+    for target in (live, live._client, live._collection, f"chroma:{tmp_path / 'db'}", tmp_path / "db"):
+        store = open_store(target)
+        assert (store.info.metric, store.info.loss, store.info.count, store.info.dim) == (Metric.L2, "", 40, 8)
+        assert store.info.name.endswith("?collection=langchain")
+        batch = store.fetch(IDS)
+        assert batch.vectors.tobytes() == want.tobytes()
+        assert batch.texts == TEXTS
+        assert batch.metadata == [{"n": at} for at in range(40)]
+        store.close()
+    assert live._collection.count() == 40, "a live object stays open"
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_langchain_opens_what_was_written(tmp_path: Path, metric: Metric) -> None:
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(40, 8)).astype(np.float32)
+    write_store(f"chroma:{tmp_path / 'db'}", [Batch(IDS, vectors, TEXTS, [{"n": 1}] * 40)], dim=8, metric=metric)
+    store = langchain_chroma.Chroma(persist_directory=str(tmp_path / "db"), embedding_function=embeddings())
+    query = rng.normal(size=8)
+    distances = {
+        Metric.L2: ((vectors - query) ** 2).sum(axis=1),
+        Metric.DOT: 1 - vectors @ query,
+        Metric.COSINE: 1 - vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query),
+    }[metric]
+    found = store.similarity_search_by_vector_with_relevance_scores(query.tolist(), k=10)
+    assert [document.id for document, _ in found] == [IDS[at] for at in np.argsort(distances)[:10]]
+    np.testing.assert_allclose([score for _, score in found], np.sort(distances)[:10], rtol=1e-5, atol=1e-5)
+    store._client.close()
+
+
+def test_the_space_of_old_metadata_is_understood(tmp_path: Path) -> None:
+    client = chromadb.PersistentClient(path=str(tmp_path))
+    client.create_collection("old", embedding_function=None, metadata={"hnsw:space": "cosine"}).add(
+        ids=["a"], embeddings=[[3.0, 4.0]]
+    )
+    info = open_store(client).info
+    assert (info.metric, info.index) == (Metric.COSINE, "hnsw (ef_search=100, max_neighbors=16)")
+    assert info.loss == ""
+
+
+def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
+    for name in ("missing", "."):
+        with pytest.raises(StoreNotFoundError):
+            open_store(f"chroma:{tmp_path / name}")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreNotFoundError, match="is a file"):
+        open_store(f"chroma:{tmp_path / 'file'}")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_another_database_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "chroma.sqlite3"
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match="no database of Chroma"):
+        open_store(f"chroma:{tmp_path}")
+    file.unlink()
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE other (x)")
+    database.close()
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match="no database of Chroma"):
+        open_store(f"chroma:{tmp_path}")
+    assert (os.listdir(tmp_path), file.read_bytes()) == (["chroma.sqlite3"], before)
+
+
+def test_collections_are_chosen_by_name(folder: Path) -> None:
+    assert open_store(f"chroma:{folder}?collection=two").info.count == 1
+    with pytest.raises(StoreError, match=r"3 collections: 'empty', 'one', 'two': name one with \?collection=NAME"):
+        open_store(f"chroma:{folder}")
+    for name in ('a"b;drop table x--', "文 档", "two' or 1=1"):
+        with pytest.raises(StoreNotFoundError, match="there is 'empty', 'one', 'two'"):
+            open_store(f"chroma:{folder}?collection={name}")
+    with pytest.raises(StoreError, match="is empty"):
+        open_store(f"chroma:{folder}?collection=empty")
+    with pytest.raises(StoreError, match="nowhere"):
+        open_store(f"chroma:{folder}?collection=one&tenant=nowhere")
+    with pytest.raises(ConfigError, match="no option 'colection'"):
+        open_store(f"chroma:{folder}?colection=one")
+    with pytest.raises(ConfigError, match="no token"):
+        open_store(f"chroma:{folder}?token=x")
+    many = [f"c{at:02}" for at in range(12)]
+    client = chromadb.PersistentClient(path=str(folder))
+    for name in many:
+        client.create_collection(name, embedding_function=None)
+    with pytest.raises(StoreError, match=r"15 collections: 'c00', .*'c09', …:"):
+        open_store(f"chroma:{folder}")
+    client.close()
+
+
+def test_a_server_that_is_gone_is_one_error(tmp_path: Path) -> None:
+    with chroma_server(tmp_path) as server, server.client() as client:
+        made = client.create_collection("docs", embedding_function=None)
+        made.add(ids=IDS, embeddings=np.ones((40, 8), dtype=np.float32))
+        store = open_store(f"chroma:{server.url}")
+        assert store.info.name == f"chroma:{server.url}?collection=docs"
+        running = store.scan(batch_size=10)
+        next(running)
+        server.kill()
+        for read in (lambda: list(running), store.count, lambda: store.sample(3, np.random.default_rng(0))):
+            with pytest.raises(StoreError, match="is the database still there") as raised:
+                read()
+            assert "\n" not in str(raised.value)
+        store.close()
+    with pytest.raises(StoreError, match="Could not connect"):
+        open_store(f"chroma:{server.url}?collection=docs&token=s3cret")
+
+
+def test_a_collection_that_is_deleted_meanwhile_is_one_error(server: Server) -> None:
+    with server.client() as client:
+        client.create_collection("gone", embedding_function=None).add(ids=IDS, embeddings=np.ones((40, 8)))
+        store = open_store(f"chroma:{server.url}?collection=gone")
+        running = store.scan(batch_size=10)
+        next(running)
+        client.delete_collection("gone")
+        with pytest.raises(StoreError):
+            list(running)
+        store.close()
+
+
+def test_credentials_are_sent_and_never_shown() -> None:
+    place = Place.of("http://me:p%40ss@127.0.0.1:1", {"collection": "docs"})
+    assert place._headers() == {"Authorization": "Basic bWU6cEBzcw=="}
+    assert set(place.secrets) == {"p%40ss", "p@ss"}
+    token = Place.of("https://me:pw@[::1]/prefix/", {"token": "s3cret"})
+    assert token._headers() == {"Authorization": "Bearer s3cret", "X-Chroma-Token": "s3cret"}
+    assert token.name("docs") == "chroma:https://[::1]:443/prefix?collection=docs"
+    assert "s3cret" not in repr(token)
+    for uri in ("chroma:http://me:p%40ss@127.0.0.1:1", "chroma:http://127.0.0.1:1?token=p%40ss"):
+        with pytest.raises(StoreError) as raised:
+            open_store(uri)
+        assert "p%40ss" not in str(raised.value)
+        assert "p@ss" not in str(raised.value)
+    for rest in ("http://", "http://host:x", "http://host:99999"):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            open_store(f"chroma:{rest}")
+
+
+def test_a_folder_with_more_than_the_collection_is_not_replaced(folder: Path) -> None:
+    one = [Batch(["x"], np.ones((1, 2), dtype=np.float32))]
+    with pytest.raises(ConfigError, match="also holds the collection 'empty'"):
+        write_store(f"chroma:{folder}?collection=one", one, dim=2, metric="l2", overwrite=True)
+    target = check_target(f"chroma:{folder}?collection=one", metric="l2", overwrite=True)
+    with pytest.raises(ConfigError, match="also holds"), target.draft(f"chroma:{folder}", overwrite=True):
+        pass
+    (folder.parent / "mine").mkdir()
+    (folder.parent / "mine" / "notes.txt").write_text("x")
+    strange = check_target(f"chroma:{folder.parent / 'mine'}", metric="l2", overwrite=True)
+    with pytest.raises(ConfigError, match=r"notes\.txt"), strange.draft("chroma:x", overwrite=True):
+        pass
+    assert open_store(f"chroma:{folder}?collection=two").info.count == 1
+    for name in ("ab", "a b", 'a"b', "-ab"):
+        with pytest.raises(ConfigError, match="takes no collection"):
+            check_target(f"chroma:{folder.parent / 'new'}?collection={name}", metric="l2")
+
+
+def test_a_server_asks_for_the_collections_name(server: Server) -> None:
+    with pytest.raises(ConfigError, match="has no name"):
+        check_target(f"chroma:{server.url}", metric="l2")
+
+
+def test_a_draft_is_put_in_its_place_or_leaves_nothing(server: Server) -> None:
+    uri = f"chroma:{server.url}?collection=drafted"
+    target = check_target(uri, metric="l2")
+    for value in (1, 2):
+        one = [Batch(["x"], np.full((1, 2), value, dtype=np.float32), ["t"], [{}])]
+        with target.draft(uri, overwrite=True) as draft:
+            write_store(draft.uri, one, dim=2, metric="l2")
+        with target.draft(uri, overwrite=True) as draft:
+            write_store(draft.uri, one, dim=2, metric="l2")
+            draft.put()
+        store = open_store(uri)
+        assert store.fetch(["x"]).vectors.tolist() == [[value, value]]
+        store.close()
+    with server.client() as client:
+        assert not [found.name for found in client.list_collections() if found.name.startswith("ragdiag_")]
+
+
+def test_without_the_library_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "chromadb", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "ragdiag\[chroma\]"'):
+        open_store(f"chroma:{folder}?collection=one")
+
+
+def test_there_is_no_knob(folder: Path) -> None:
+    store: Any = open_store(f"chroma:{folder}?collection=one")
+    with pytest.raises(StoreError, match="no setting"):
+        store.search(np.ones((1, 2), dtype=np.float32), 1, effort=5)
+    assert opener.schemes == ("chroma",)
+    store.close()
+    with pytest.raises(StoreError):
+        store.count()
