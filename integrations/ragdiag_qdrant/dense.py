@@ -9,7 +9,6 @@ from ragdiag.errors import StoreError
 from ragdiag.types import Metric
 
 DISTANCES = {"Cosine": Metric.COSINE, "Dot": Metric.DOT, "Euclid": Metric.L2}
-_UNIT = "under cosine Qdrant keeps directions only, so that vectors come back with length 1"
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,8 @@ def dense(client: Any, collection: str, wanted: str | None, name: str) -> Dense:
     quantised = params.quantization_config or config.quantization_config
     index = f"HNSW (m={m}, ef_construct={ef})" + (", quantised" if quantised else "")
     datatype = getattr(params.datatype, "value", None)
-    losses = [_UNIT] if metric is Metric.COSINE else []
-    if datatype not in (None, "float32"):
-        losses.append(f"Qdrant keeps them as {datatype}")
-    return Dense(at, params.size, metric, index, ef, "; ".join(losses))
+    loss = "" if datatype in (None, "float32") else f"Qdrant keeps them as {datatype}"
+    return Dense(at, params.size, metric, index, ef, loss)
 
 
 def _setting(name: str, *configs: Any) -> int | None:
