@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ragdiag.errors import RagdiagError
 from ragdiag.stores import write_store
 from ragdiag.types import Batch
 
@@ -65,7 +66,10 @@ def batches(n: int, dim: int, size: int = 5000) -> Iterator[Batch]:
 def measured(kind: str, where: str, n: int, dim: int) -> str:
     """Write, read and audit one store; return a Markdown row."""
     uri, clock = PLACES[kind].format(where), time.perf_counter()
-    write_store(uri, batches(n, dim), dim=dim, metric="l2", count=n, lossy=kind == "npy")
+    try:
+        write_store(uri, batches(n, dim), dim=dim, metric="l2", count=n, lossy=kind == "npy")
+    except RagdiagError as error:
+        return f"| {kind} | {error} |"
     wrote = time.perf_counter() - clock
     if kind == "npy":
         uri = f"npy:{uri}?metric=l2"

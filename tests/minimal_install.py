@@ -42,7 +42,12 @@ def main() -> None:
         missing = ragdiag("audit", str(parquet))
         if missing.returncode != 2 or "pip install 'ragdiag[parquet]'" not in missing.stderr:
             sys.exit(f"a missing extra is not named: {missing.stderr}")
-    print("minimal install: 2 passed, 0 failed")
+    listed = ragdiag("stores").stdout
+    engines = ("chroma", "qdrant", "pgvector", "lancedb", "milvus", "sqlite-vec", "duckdb")
+    unsaid = [name for name in engines if f"ragdiag[{name}]" not in listed]
+    if unsaid or "broken" in listed:
+        sys.exit(f"ragdiag stores does not say how to install {unsaid}: {listed}")
+    print("minimal install: 3 passed, 0 failed")
 
 
 if __name__ == "__main__":
