@@ -6,7 +6,6 @@ import json
 import os
 import warnings
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -85,6 +84,11 @@ class Place:
         """The database, without credentials."""
         return f"qdrant:{self.rest.rstrip('/') if self.remote else self.rest}"
 
+    @property
+    def hint(self) -> str:
+        """What to look at when it cannot be opened."""
+        return "is it there, and is the api_key right?" if self.remote else "is the folder whole?"
+
     def name(self, collection: str, vector: str | None = None) -> str:
         """Return the URI of a collection here, without credentials."""
         options = {"collection": collection, **({"vector": vector} if vector else {})}
@@ -95,11 +99,12 @@ class Place:
         path = ""
         if not self.remote:
             path = self.rest if new else _database(self.rest)
-        with told(self.shown, hint="is it there, and is the api_key right?", secrets=[self.api_key]):
+        with told(self.shown, hint=self.hint, secrets=[self.api_key]):
             if self.remote:
                 return new_client(
                     url=self.rest, api_key=self.api_key or None, timeout=_TIMEOUT, check_compatibility=False
                 )
+            _portalocker()
             return new_client(path=path)
 
     def _split(self) -> SplitResult:
@@ -119,11 +124,24 @@ def new_client(**options: Any) -> Any:
     try:
         from qdrant_client import QdrantClient
     except ImportError:
-        raise MissingExtraError("reading Qdrant needs qdrant-client", hint='pip install "ragdiag[qdrant]"') from None
+        raise _missing("qdrant-client") from None
     with warnings.catch_warnings():
         # Of folders with over 20,000 points, and of keys without TLS: the user has chosen both.
         warnings.simplefilter("ignore", UserWarning)
         return QdrantClient(**options)
+
+
+def _portalocker() -> Any:
+    """Return the package by which Qdrant locks its folders; its client would find out too late."""
+    try:
+        import portalocker
+    except ImportError:
+        raise _missing("portalocker") from None
+    return portalocker
+
+
+def _missing(library: str) -> MissingExtraError:
+    return MissingExtraError(f"reading Qdrant needs {library}", hint='pip install "ragdiag[qdrant]"')
 
 
 def is_local(client: Any) -> bool:
@@ -160,7 +178,8 @@ def is_database(path: str) -> bool:
 def described(path: str) -> dict[str, Any]:
     """Return what a local folder says of itself; its collections are names that lie inside it."""
     try:
-        with open(os.path.join(path, FILE), encoding="utf-8") as file:
+        # Qdrant writes ASCII. It reads in the encoding of the locale, by which other letters could be other names.
+        with open(os.path.join(path, FILE), encoding="ascii") as file:
             found = json.load(file)
         names = list(found["collections"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -177,9 +196,10 @@ def described(path: str) -> dict[str, Any]:
 
 def refuse_locked(path: str) -> None:
     """Raise a `StoreError` when another client has the folder open: Qdrant admits one."""
-    import portalocker
-
+    portalocker = _portalocker()
     lock = os.path.join(path, LOCK)
+    if os.path.islink(lock):  # Qdrant would write to wherever it leads
+        raise StoreError(f"{lock} is a link; the folder was not opened", hint="who wrote it?")
     if not os.path.isfile(lock):
         return
     try:
@@ -203,7 +223,6 @@ def _database(rest: str) -> str:
             f"{rest!r} holds no {FILE}", hint="give the folder that QdrantClient(path=…) was given"
         )
     names = described(path)["collections"]
-    with suppress(ImportError):  # `new_client` says what is missing
-        refuse_locked(path)
+    refuse_locked(path)
     refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, "storage.sqlite") for name in names])
     return path

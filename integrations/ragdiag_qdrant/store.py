@@ -248,7 +248,7 @@ def open_place(place: Place) -> QdrantStore:
     """Open a collection by its URI."""
     client = place.client()
     try:
-        with told(place.shown, hint="is it there, and is the api_key right?", secrets=[place.api_key]):
+        with told(place.shown, hint=place.hint, secrets=[place.api_key]):
             collection = _picked(client, place.collection, place.shown)
             vector = dense(client, collection, place.vector, place.name(collection))
         return QdrantStore(

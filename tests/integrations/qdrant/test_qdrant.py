@@ -264,18 +264,103 @@ def test_a_locked_folder_is_one_error(folder: Path) -> None:
 
 
 def test_a_pickle_that_runs_something_is_not_loaded(folder: Path) -> None:
-    class Bomb:
-        def __reduce__(self) -> Any:
-            return os.mkdir, (str(folder / "ran"),)
-
     file = folder / "collection" / "two" / "storage.sqlite"
-    for bad, said in ((pickle.dumps(Bomb()), "asks for posix.mkdir"), (b"\x80\x04garbage", "cannot be read")):
+    for bad, said in (
+        (pickle.dumps(Bomb(folder / "ran")), "asks for posix.mkdir"),
+        (b"\x80\x04garbage", "cannot be read"),
+    ):
         with sqlite3.connect(file) as database:
             database.execute("UPDATE points SET point = ? WHERE rowid = 1", (bad,))
         database.close()
         with pytest.raises(StoreError, match=said):
             open_store(f"qdrant:{folder}?collection=one")
         assert not (folder / "ran").exists()
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def shown_elsewhere(database: sqlite3.Connection, bad: bytes) -> None:
+    """Let the column of points, read alone, come from an index that holds what the table once held."""
+    rows = database.execute("SELECT id, point FROM points").fetchall()
+    database.execute("DROP TABLE points")
+    database.execute("CREATE TABLE points(id TEXT PRIMARY KEY, point BLOB, pad TEXT)")
+    database.executemany("INSERT INTO points VALUES(?, ?, ?)", [(*row, "x" * 50) for row in rows])
+    database.execute("CREATE INDEX cover ON points(point)")
+    index = database.execute("SELECT * FROM sqlite_master WHERE name = 'cover'").fetchone()
+    database.execute("PRAGMA writable_schema = 1")
+    database.execute("DELETE FROM sqlite_master WHERE name = 'cover'")
+    database.commit()
+    database.execute("PRAGMA writable_schema = RESET")
+    database.execute("UPDATE points SET point = ?", (bad,))
+    database.execute("PRAGMA writable_schema = 1")
+    database.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+
+
+def behind_a_view(database: sqlite3.Connection, bad: bytes) -> None:
+    """Let the first row that is read be good, and the bad one come with the ids."""
+    database.execute("ALTER TABLE points RENAME TO kept")
+    database.execute("CREATE TABLE bad(point BLOB)")
+    database.execute("INSERT INTO bad VALUES (?)", (bad,))
+    database.execute(
+        "CREATE VIEW points(rowid, id, point) AS SELECT rowid, id, CASE WHEN random() % 2 THEN point "
+        "ELSE (SELECT point FROM bad) END FROM (SELECT rowid, id, point FROM kept LIMIT 1)"
+    )
+
+
+def by_a_trigger(database: sqlite3.Connection, bad: bytes) -> None:
+    """Bring the bad one in when somebody writes."""
+    database.execute("CREATE TABLE bad(point BLOB)")
+    database.execute("INSERT INTO bad VALUES (?)", (bad,))
+    database.execute("CREATE TRIGGER t AFTER DELETE ON points BEGIN UPDATE points SET point = 'x'; END")
+
+
+@pytest.mark.parametrize("hide", [shown_elsewhere, behind_a_view, by_a_trigger])
+def test_a_database_that_could_show_qdrant_other_points_is_not_opened(folder: Path, hide: Any) -> None:
+    file = folder / "collection" / "one" / "storage.sqlite"
+    with sqlite3.connect(file) as database:
+        hide(database, pickle.dumps(Bomb(folder / "ran")))
+    database.close()
+    for _ in range(8):
+        with pytest.raises(StoreError, match="more than Qdrant's table of points|cannot be read"):
+            open_store(f"qdrant:{folder}?collection=one")
+        assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["storage.sqlite-journal", "storage.sqlite-wal", "storage.dbm", "storage.dbm.db"])
+def test_files_from_which_points_could_come_are_not_opened(folder: Path, name: str) -> None:
+    (folder / "collection" / "one" / name).write_bytes(b"x")
+    with pytest.raises(StoreError, match="would change what"):
+        open_store(f"qdrant:{folder}?collection=two")
+
+
+def test_a_folder_whose_parts_lead_elsewhere_is_not_opened(folder: Path) -> None:
+    outside = folder.parent / "outside"
+    for part in (folder / "collection" / "one" / "storage.sqlite", folder / ".lock"):
+        kept = part.read_bytes()
+        part.unlink()
+        part.symlink_to(outside)
+        with pytest.raises(StoreError, match="is no regular file|is a link"):
+            open_store(f"qdrant:{folder}?collection=one")
+        assert not outside.exists(), "Qdrant would have made it"
+        part.unlink()
+        part.write_bytes(kept)
+    open_store(f"qdrant:{folder}?collection=one").close()
+
+
+def test_names_that_another_encoding_reads_otherwise_are_refused(folder: Path) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["collections"]["é"] = meta["collections"]["one"]
+    (folder / "meta.json").write_bytes(json.dumps(meta, ensure_ascii=False).encode())
+    with pytest.raises(StoreError, match="UnicodeDecodeError"):
+        open_store(f"qdrant:{folder}?collection=one")
 
 
 def test_an_alias_is_switched_and_the_old_collection_of_ours_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,3 +413,14 @@ def test_without_the_library_the_extra_is_named(folder: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(MissingExtraError, match=r'pip install "ragdiag\[qdrant\]"'):
         open_store(f"qdrant:{folder}?collection=one")
+
+
+def test_without_the_lock_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "portalocker", None)
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    for do in (
+        lambda: open_store(f"qdrant:{folder}?collection=one"),
+        lambda: write_store(f"qdrant:{folder.parent / 'new'}", one, dim=4, metric="dot"),
+    ):
+        with pytest.raises(MissingExtraError, match=r'needs portalocker: pip install "ragdiag\[qdrant\]"'):
+            do()
