@@ -16,6 +16,7 @@ from ragdiag.stores.uri import existing_path
 from ragdiag_qdrant.vetting import refuse_foreign_pickles
 
 FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local folder holds
+STORAGE = "storage.sqlite"  # and each collection in it
 TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
 _SHOWN = 10  # names that an error lists
 _TIMEOUT = 60  # seconds for one request; the client's own 5 are too few for a page of long vectors
@@ -149,18 +150,18 @@ def is_local(client: Any) -> bool:
     return client.init_options.get("location") == ":memory:" or client.init_options.get("path") is not None
 
 
-def chosen(collection: str, names: Collection[str], where: str) -> str:
+def chosen(collection: str, names: Collection[str], where: str, hint: str = "name one with ?collection=NAME") -> str:
     """Return the collection that was named, or the only one there is."""
     known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     if collection:
         if collection not in names:
-            hint = f"there is {known}" if names else "there are none"
-            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=hint)
+            there = f"there is {known}" if names else "there are none"
+            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=there)
         return collection
     if not names:
         raise StoreError(f"{where} has no collections", hint="add documents to one first")
     if len(names) > 1:
-        raise StoreError(f"{where} has {len(names)} collections: {known}", hint="name one with ?collection=NAME")
+        raise StoreError(f"{where} has {len(names)} collections: {known}", hint=hint)
     return next(iter(names))
 
 
@@ -224,5 +225,5 @@ def _database(rest: str) -> str:
         )
     names = described(path)["collections"]
     refuse_locked(path)
-    refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, "storage.sqlite") for name in names])
+    refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, STORAGE) for name in names])
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 import sys
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
+from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError, TargetExistsError
 from ragdiag.stores import SearchableStore, check_target, open_store, write_store
 from ragdiag.types import Batch, Metric
 from tests.qdrant_shared import serve
@@ -263,6 +264,46 @@ def test_a_locked_folder_is_one_error(folder: Path) -> None:
     open_store(f"qdrant:{folder}?collection=one").close()
 
 
+def spoilt(folder: Path, how: str) -> None:
+    """Leave a folder whose one known collection is "one"."""
+    meta = json.loads((folder / "meta.json").read_text())
+    if how != "another collection":
+        del meta["collections"]["two"]
+    if how in ("an alias", "a file"):
+        shutil.rmtree(folder / "collection" / "two")
+    if how == "an alias":
+        meta["aliases"]["prod"] = "one"
+    if how == "a file":
+        (folder / "collection" / "one" / "notes.txt").write_text("mine")
+    (folder / "meta.json").write_text(json.dumps(meta)[: 9 if how == "cut" else None])
+    if how == "missing":
+        (folder / "meta.json").unlink()
+
+
+@pytest.mark.parametrize("how", ["cut", "missing", "unnamed", "another collection", "an alias", "a file"])
+def test_a_folder_that_is_not_known_to_hold_this_collection_alone_is_not_replaced(folder: Path, how: str) -> None:
+    spoilt(folder, how)
+    before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    uri = f"qdrant:{folder}?collection=one"
+    with pytest.raises((ConfigError, StoreError)):
+        write_store(uri, one, dim=4, metric="dot", overwrite=True)
+    target = check_target(uri, metric="dot", overwrite=True)
+    with pytest.raises((ConfigError, StoreError)), target.draft(uri, overwrite=True):
+        pass
+    assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
+
+
+def test_a_live_client_is_told_what_to_give_instead(folder: Path) -> None:
+    client = qdrant_client.QdrantClient(":memory:")
+    client.create_collection("docs", vectors_config={"a": params(), "b": params()})
+    with pytest.raises(StoreError, match=r"several vectors: 'a', 'b': give a QdrantVectorStore\(…, vector_name=NAME\)"):
+        open_store(client)
+    client.create_collection("more", vectors_config=params())
+    with pytest.raises(StoreError, match=r"2 collections: 'docs', 'more': give a QdrantVectorStore\(…, coll"):
+        open_store(client)
+
+
 def test_a_pickle_that_runs_something_is_not_loaded(folder: Path) -> None:
     file = folder / "collection" / "two" / "storage.sqlite"
     for bad, said in (
@@ -329,7 +370,7 @@ def test_a_database_that_could_show_qdrant_other_points_is_not_opened(folder: Pa
         hide(database, pickle.dumps(Bomb(folder / "ran")))
     database.close()
     for _ in range(8):
-        with pytest.raises(StoreError, match="more than Qdrant's table of points|cannot be read"):
+        with pytest.raises(StoreError, match=r"more than Qdrant's table of points|cannot be read"):
             open_store(f"qdrant:{folder}?collection=one")
         assert not (folder / "ran").exists()
 
@@ -347,7 +388,7 @@ def test_a_folder_whose_parts_lead_elsewhere_is_not_opened(folder: Path) -> None
         kept = part.read_bytes()
         part.unlink()
         part.symlink_to(outside)
-        with pytest.raises(StoreError, match="is no regular file|is a link"):
+        with pytest.raises(StoreError, match=r"is no regular file|is a link"):
             open_store(f"qdrant:{folder}?collection=one")
         assert not outside.exists(), "Qdrant would have made it"
         part.unlink()
@@ -384,6 +425,50 @@ def test_an_alias_is_switched_and_the_old_collection_of_ours_removed(monkeypatch
     for name in ("a/b", "..", "x" * 256):
         with pytest.raises(ConfigError, match="takes no collection"):
             check_target(f"qdrant:http://host:6333?collection={name}", metric="dot")
+
+
+def aliased(engine: Any, collection: str, alias: str) -> None:
+    made = models.CreateAlias(collection_name=collection, alias_name=alias)
+    engine.update_collection_aliases([models.CreateAliasOperation(create_alias=made)])
+
+
+def state(engine: Any) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how many points the collections hold, and what the aliases stand for."""
+    names = sorted(found.name for found in engine.get_collections().collections)
+    aliases = {alias.alias_name: alias.collection_name for alias in engine.get_aliases().aliases}
+    return {name: engine.count(name).count for name in names}, aliases
+
+
+def test_a_collection_behind_an_alias_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = qdrant_client.QdrantClient(":memory:")
+    serve(engine, monkeypatch)
+    engine.create_collection("docs_v1", vectors_config=params())
+    engine.upload_points("docs_v1", points())
+    aliased(engine, "docs_v1", "docs")
+    before = state(engine)
+    uri = "qdrant:http://host:6333?collection=docs_v1"
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    with pytest.raises(TargetExistsError):
+        write_store(uri, one, dim=4, metric="dot")
+    with pytest.raises(ConfigError, match="the alias 'docs' stands for it"):
+        write_store(uri, one, dim=4, metric="dot", overwrite=True)
+    target = check_target(uri, metric="dot", overwrite=True)
+    with pytest.raises(ConfigError, match="the alias 'docs' stands for it"), target.draft(uri, overwrite=True):
+        pass
+    assert state(engine) == before == ({"docs_v1": 3}, {"docs": "docs_v1"})
+
+
+def test_a_collection_of_ours_that_another_alias_shows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = qdrant_client.QdrantClient(":memory:")
+    serve(engine, monkeypatch)
+    uri = "qdrant:http://host:6333?collection=docs"
+    for count in (1, 2):
+        new = [Batch([str(at) for at in range(count)], np.ones((count, 4), dtype=np.float32))]
+        write_store(uri, new, dim=4, metric="dot", overwrite=True)
+        if count == 1:
+            aliased(engine, state(engine)[1]["docs"], "prod")
+    counts, aliases = state(engine)
+    assert (counts[aliases["docs"]], counts[aliases["prod"]], len(counts)) == (2, 1, 2)
 
 
 @pytest.mark.parametrize("real", [False, True])
