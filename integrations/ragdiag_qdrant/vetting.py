@@ -70,7 +70,7 @@ def refuse_foreign_pickles(files: Iterable[str]) -> None:
                     raise StoreError(
                         "it holds more than Qdrant's table of points; it was not opened", hint="who wrote it?"
                     )
-                rows = database.execute(_LOADING) if found else iter(())
+                rows: Iterable[tuple[Any, ...]] = database.execute(_LOADING) if found else ()
                 for _, _, point in rows:
                     _Vetting(io.BytesIO(point)).load()
         except StoreError as error:
