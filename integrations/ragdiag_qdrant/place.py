@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local fol
 STORAGE = "storage.sqlite"  # and each collection in it
 TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
 _SHOWN = 10  # names that an error lists
+# An address without http://, with a user or a port; what is shown of it comes after the last @.
+_SERVER = re.compile(
+    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
+)
 _TIMEOUT = 60  # seconds for one request; the client's own 5 are too few for a page of long vectors
 
 # Class and module of the live objects that can be opened.
@@ -68,6 +73,11 @@ class Place:
     def of(cls, rest: str, options: dict[str, str]) -> Place:
         """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
         check_options(options, ("collection", "vector", "text", "metadata", "api_key"), scheme="qdrant")
+        server = _SERVER.fullmatch(rest)
+        if server and not os.path.exists(os.path.expanduser(rest)):
+            raise ConfigError(
+                f"qdrant: {server[1]!r} is no folder", hint=f"for a server write qdrant:http://{server[1]}?…"
+            )
         place = cls(rest, **options)
         if place.api_key and not place.remote:
             raise ConfigError("qdrant: a folder asks for no api_key", hint="leave it out, or name a server")
@@ -78,7 +88,7 @@ class Place:
     @property
     def remote(self) -> bool:
         """Whether it is a server."""
-        return self.rest.startswith(("http://", "https://"))
+        return self.rest.lower().startswith(("http://", "https://"))
 
     @property
     def shown(self) -> str:

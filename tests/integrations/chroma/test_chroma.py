@@ -366,3 +366,12 @@ def test_there_is_no_knob(folder: Path) -> None:
     store.close()
     with pytest.raises(StoreError):
         store.count()
+
+
+def test_the_readmes_command_gives_its_queries_vectors() -> None:
+    import ragdiag_chroma
+
+    readme = Path(ragdiag_chroma.__file__).with_name("README.md").read_text(encoding="utf-8")
+    commands = [line for line in readme.replace("\\\n", " ").splitlines() if line.startswith("ragdiag fix")]
+    assert commands
+    assert all("--embeddings" in command or "--query-vectors" in command for command in commands)

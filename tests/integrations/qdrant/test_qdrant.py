@@ -202,6 +202,18 @@ def test_a_server_that_is_not_there_is_one_error() -> None:
         assert "pw" not in str(refused.value)
 
 
+@pytest.mark.parametrize("rest", ["localhost:6333", "me:s3cret@localhost:6333", "me:s3/cret@host", "//me:s3@host:1"])
+def test_an_address_without_http_is_told_so(rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for do in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises(ConfigError, match=r"for a server write qdrant:http://(localhost|host)") as raised:
+            do(f"qdrant:{rest}?collection=docs")
+        assert "s3" not in str(raised.value)
+    with pytest.raises(ConfigError, match="address cannot be read") as refused:
+        open_store("qdrant:HTTP://me:s3cret@host?collection=docs")
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_server_that_goes_away_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = qdrant_client.QdrantClient(":memory:")
     engine.create_collection("docs", vectors_config=params())
@@ -509,3 +521,12 @@ def test_without_the_lock_the_extra_is_named(folder: Path, monkeypatch: pytest.M
     ):
         with pytest.raises(MissingExtraError, match=r'needs portalocker: pip install "ragdiag\[qdrant\]"'):
             do()
+
+
+def test_the_readmes_command_gives_its_queries_vectors() -> None:
+    import ragdiag_qdrant
+
+    readme = Path(ragdiag_qdrant.__file__).with_name("README.md").read_text(encoding="utf-8")
+    commands = [line for line in readme.replace("\\\n", " ").splitlines() if line.startswith("ragdiag fix")]
+    assert commands
+    assert all("--embeddings" in command or "--query-vectors" in command for command in commands)
