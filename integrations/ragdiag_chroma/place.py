@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing, suppress
@@ -19,6 +20,10 @@ FILE = "chroma.sqlite3"  # what a folder of Chroma holds
 TENANT, DATABASE = "default_tenant", "default_database"  # chromadb's own defaults
 _DEFAULTS = (TENANT, DATABASE)
 _SHOWN = 10  # names that an error lists
+# An address without http://, with a user or a port; what is shown of it comes after the last @.
+_SERVER = re.compile(
+    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
+)
 
 # Class and module of the live objects that can be opened.
 LANGCHAIN = ("Chroma", ("langchain_chroma", "langchain_community.vectorstores.chroma"))
@@ -53,7 +58,7 @@ class Place:
     'chroma:http://host:8000?collection=docs'
     """
 
-    rest: str
+    rest: str = field(repr=False)  # it may hold a password
     collection: str = ""
     tenant: str = TENANT
     database: str = DATABASE
@@ -63,6 +68,11 @@ class Place:
     def of(cls, rest: str, options: dict[str, str]) -> Place:
         """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
         check_options(options, ("collection", "tenant", "database", "token"), scheme="chroma")
+        server = _SERVER.fullmatch(rest)
+        if server and not os.path.exists(os.path.expanduser(rest)):
+            raise ConfigError(
+                f"chroma: {server[1]!r} is no folder", hint=f"for a server write chroma:http://{server[1]}?…"
+            )
         place = cls(rest, **options)
         if place.token and not place.remote:
             raise ConfigError("chroma: a folder asks for no token", hint="leave ?token= out, or name a server")
@@ -73,7 +83,7 @@ class Place:
     @property
     def remote(self) -> bool:
         """Whether it is a server."""
-        return self.rest.startswith(("http://", "https://"))
+        return self.rest.lower().startswith(("http://", "https://"))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -130,18 +140,18 @@ class Place:
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-def chosen(collection: str, names: Collection[str], where: str) -> str:
+def chosen(collection: str, names: Collection[str], where: str, hint: str = "name one with ?collection=NAME") -> str:
     """Return the collection that was named, or the only one there is."""
     known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     if collection:
         if collection not in names:
-            hint = f"there is {known}" if names else "there are none"
-            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=hint)
+            there = f"there is {known}" if names else "there are none"
+            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=there)
         return collection
     if not names:
         raise StoreError(f"{where} has no collections", hint="add documents to one first")
     if len(names) > 1:
-        raise StoreError(f"{where} has {len(names)} collections: {known}", hint="name one with ?collection=NAME")
+        raise StoreError(f"{where} has {len(names)} collections: {known}", hint=hint)
     return next(iter(names))
 
 
@@ -168,7 +178,7 @@ def _database(rest: str) -> str:
     if not os.path.isfile(file):
         raise StoreNotFoundError(f"{rest!r} holds no {FILE}", hint="give the folder that Chroma persists to")
     try:
-        with closing(sqlite3.connect(f"file:{_quoted(file)}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"file:{quoted(file)}?mode=ro", uri=True)) as database:
             database.execute("SELECT id, name FROM collections LIMIT 1").fetchall()
     except sqlite3.Error as error:
         raise StoreError(
@@ -177,7 +187,8 @@ def _database(rest: str) -> str:
     return path
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """Return a path as SQLite's URIs have it."""
     from urllib.request import pathname2url
 
     return pathname2url(os.path.abspath(path))

@@ -95,7 +95,7 @@ class ChromaStore(ScannedStore):
         ids = self._ids()
         start, stop = shard_bounds(len(ids), shard)
         for row in range(start, stop, step):
-            batch = self._page(ids[row : min(row + step, stop)])
+            batch = self._pages(ids[row : min(row + step, stop)])
             if len(batch):  # all of them may have been deleted
                 yield batch
 
@@ -199,12 +199,12 @@ def open_live(obj: Any) -> ChromaStore:
         obj = obj._collection  # LangChain gives no other way to it
     elif is_a(obj, *CLIENT):
         with told("the Chroma client"):
-            obj = _picked(obj, "", "the Chroma client")
+            obj = _picked(obj, "", "the Chroma client", "give client.get_collection(NAME)")
     return ChromaStore(obj, name=f"chroma:?collection={obj.name}")
 
 
-def _picked(client: Any, collection: str, where: str) -> Any:
-    name = chosen(collection, {found.name for found in client.list_collections()}, where)
+def _picked(client: Any, collection: str, where: str, hint: str = "name one with ?collection=NAME") -> Any:
+    name = chosen(collection, {found.name for found in client.list_collections()}, where, hint)
     return client.get_collection(name, embedding_function=None)  # which would download a model by default
 
 

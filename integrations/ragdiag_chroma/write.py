@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ragdiag.errors import ConfigError, RagdiagError, StoreError
+from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores import CollectionTarget, Draft, NewStore, PathTarget, told
 from ragdiag.types import Batch, Metric
+from ragdiag_chroma.alone import OWN, beside, is_open
 from ragdiag_chroma.keeping import kept
-from ragdiag_chroma.place import FILE, Place, close
+from ragdiag_chroma.place import Place, close
 from ragdiag_chroma.store import SPACES
 
 _T = TypeVar("_T")
@@ -24,7 +26,6 @@ DEFAULT = "langchain"  # the collection of LangChain's Chroma, when it is not to
 _SPACES = {metric: space for space, metric in SPACES.items()}
 _METRICS: frozenset[Metric | None] = frozenset(_SPACES)
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
-_OWN = re.compile(re.escape(FILE) + r"(-wal|-shm|-journal)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -42,31 +43,32 @@ class FolderTarget(PathTarget):
 
     def write(self, batches: Iterator[Batch], new: NewStore) -> None:
         """Write a folder beside its place and put it there when it is whole."""
-        self._refuse_others()
+        self._refuse_others(overwrite=new.overwrite)
         super().write(batches, new)
 
     @contextmanager
     def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
         """Give a place in a hidden folder beside it."""
-        self._refuse_others()
+        self._refuse_others(overwrite=overwrite)
         with super().draft(uri, overwrite=overwrite) as draft:
             yield draft
 
-    def _refuse_others(self) -> None:
-        """Raise a `ConfigError` when replacing the folder would remove other collections."""
-        if not self.exists():
-            return
-        names: set[str] = set()
-        with suppress(RagdiagError):  # it is no database, which `_belongs` finds
-            names = _asked(self.place, _names)
-        others = sorted(names - {self.place.collection})
-        if others:
-            raise ConfigError(
-                f"cannot replace {self.rest}, it also holds the collection {others[0]!r}", hint="name another folder"
+    def _refuse_others(self, *, overwrite: bool) -> None:
+        """Raise when replacing the folder would remove more than the collection, or pull it from under a client."""
+        if is_open(self.path):
+            raise StoreError(
+                f"{self.rest} is open in a client of Chroma in this process, which would not see it replaced",
+                hint="close the client, or name another folder",
             )
+        parts = [name for name in os.listdir(self.path) if self._belongs(name)] if os.path.isdir(self.path) else []
+        if not overwrite or not parts:
+            return  # nothing of Chroma's; what else there is `_belongs` does not allow
+        others = beside(self.path, self.place)
+        if others:
+            raise ConfigError(f"cannot replace {self.rest}, it also holds {others[0]}", hint="name another folder")
 
     def _belongs(self, name: str) -> bool:
-        return _OWN.fullmatch(name) is not None
+        return OWN.fullmatch(name) is not None
 
     def _fill(self, draft: str, batches: Iterator[Batch], new: NewStore) -> None:
         place = replace(self.place, rest=draft)

@@ -52,7 +52,9 @@ class Dense:
         return found if isinstance(found, list) else None
 
 
-def dense(client: Any, collection: str, wanted: str | None, name: str) -> Dense:
+def dense(
+    client: Any, collection: str, wanted: str | None, name: str, hint: str = "name one with &vector=NAME"
+) -> Dense:
     """Return the vector that is called `wanted`, or, when that is None, the only one.
 
     Raises
@@ -69,7 +71,7 @@ def dense(client: Any, collection: str, wanted: str | None, name: str) -> Dense:
         kinds = "multivectors" if named else "sparse vectors"
         raise StoreError(f"{name} holds {kinds} only", hint="one dense vector per point is needed")
     if wanted is None and len(known) > 1:
-        raise StoreError(f"{name} holds several vectors: {shown}", hint="name one with &vector=NAME")
+        raise StoreError(f"{name} holds several vectors: {shown}", hint=hint)
     at = next(iter(known)) if wanted is None else wanted
     if at not in known:
         raise StoreError(f"{name} has no dense vector {at!r}", hint=f"there is {shown}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -17,8 +17,13 @@ from ragdiag.stores.uri import existing_path
 from ragdiag_qdrant.vetting import refuse_foreign_pickles
 
 FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local folder holds
+STORAGE = "storage.sqlite"  # and each collection in it
 TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
 _SHOWN = 10  # names that an error lists
+# An address without http://, with a user or a port; what is shown of it comes after the last @.
+_SERVER = re.compile(
+    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
+)
 _TIMEOUT = 60  # seconds for one request; the client's own 5 are too few for a page of long vectors
 
 # Class and module of the live objects that can be opened.
@@ -68,6 +73,11 @@ class Place:
     def of(cls, rest: str, options: dict[str, str]) -> Place:
         """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
         check_options(options, ("collection", "vector", "text", "metadata", "api_key"), scheme="qdrant")
+        server = _SERVER.fullmatch(rest)
+        if server and not os.path.exists(os.path.expanduser(rest)):
+            raise ConfigError(
+                f"qdrant: {server[1]!r} is no folder", hint=f"for a server write qdrant:http://{server[1]}?…"
+            )
         place = cls(rest, **options)
         if place.api_key and not place.remote:
             raise ConfigError("qdrant: a folder asks for no api_key", hint="leave it out, or name a server")
@@ -78,12 +88,17 @@ class Place:
     @property
     def remote(self) -> bool:
         """Whether it is a server."""
-        return self.rest.startswith(("http://", "https://"))
+        return self.rest.lower().startswith(("http://", "https://"))
 
     @property
     def shown(self) -> str:
         """The database, without credentials."""
         return f"qdrant:{self.rest.rstrip('/') if self.remote else self.rest}"
+
+    @property
+    def hint(self) -> str:
+        """What to look at when it cannot be opened."""
+        return "is it there, and is the api_key right?" if self.remote else "is the folder whole?"
 
     def name(self, collection: str, vector: str | None = None) -> str:
         """Return the URI of a collection here, without credentials."""
@@ -95,11 +110,12 @@ class Place:
         path = ""
         if not self.remote:
             path = self.rest if new else _database(self.rest)
-        with told(self.shown, hint="is it there, and is the api_key right?", secrets=[self.api_key]):
+        with told(self.shown, hint=self.hint, secrets=[self.api_key]):
             if self.remote:
                 return new_client(
                     url=self.rest, api_key=self.api_key or None, timeout=_TIMEOUT, check_compatibility=False
                 )
+            _portalocker()
             return new_client(path=path)
 
     def _split(self) -> SplitResult:
@@ -119,11 +135,24 @@ def new_client(**options: Any) -> Any:
     try:
         from qdrant_client import QdrantClient
     except ImportError:
-        raise MissingExtraError("reading Qdrant needs qdrant-client", hint='pip install "ragdiag[qdrant]"') from None
+        raise _missing("qdrant-client") from None
     with warnings.catch_warnings():
         # Of folders with over 20,000 points, and of keys without TLS: the user has chosen both.
         warnings.simplefilter("ignore", UserWarning)
         return QdrantClient(**options)
+
+
+def _portalocker() -> Any:
+    """Return the package by which Qdrant locks its folders; its client would find out too late."""
+    try:
+        import portalocker
+    except ImportError:
+        raise _missing("portalocker") from None
+    return portalocker
+
+
+def _missing(library: str) -> MissingExtraError:
+    return MissingExtraError(f"reading Qdrant needs {library}", hint='pip install "ragdiag[qdrant]"')
 
 
 def is_local(client: Any) -> bool:
@@ -131,18 +160,18 @@ def is_local(client: Any) -> bool:
     return client.init_options.get("location") == ":memory:" or client.init_options.get("path") is not None
 
 
-def chosen(collection: str, names: Collection[str], where: str) -> str:
+def chosen(collection: str, names: Collection[str], where: str, hint: str = "name one with ?collection=NAME") -> str:
     """Return the collection that was named, or the only one there is."""
     known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     if collection:
         if collection not in names:
-            hint = f"there is {known}" if names else "there are none"
-            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=hint)
+            there = f"there is {known}" if names else "there are none"
+            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=there)
         return collection
     if not names:
         raise StoreError(f"{where} has no collections", hint="add documents to one first")
     if len(names) > 1:
-        raise StoreError(f"{where} has {len(names)} collections: {known}", hint="name one with ?collection=NAME")
+        raise StoreError(f"{where} has {len(names)} collections: {known}", hint=hint)
     return next(iter(names))
 
 
@@ -160,7 +189,8 @@ def is_database(path: str) -> bool:
 def described(path: str) -> dict[str, Any]:
     """Return what a local folder says of itself; its collections are names that lie inside it."""
     try:
-        with open(os.path.join(path, FILE), encoding="utf-8") as file:
+        # Qdrant writes ASCII. It reads in the encoding of the locale, by which other letters could be other names.
+        with open(os.path.join(path, FILE), encoding="ascii") as file:
             found = json.load(file)
         names = list(found["collections"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -177,9 +207,10 @@ def described(path: str) -> dict[str, Any]:
 
 def refuse_locked(path: str) -> None:
     """Raise a `StoreError` when another client has the folder open: Qdrant admits one."""
-    import portalocker
-
+    portalocker = _portalocker()
     lock = os.path.join(path, LOCK)
+    if os.path.islink(lock):  # Qdrant would write to wherever it leads
+        raise StoreError(f"{lock} is a link; the folder was not opened", hint="who wrote it?")
     if not os.path.isfile(lock):
         return
     try:
@@ -203,7 +234,6 @@ def _database(rest: str) -> str:
             f"{rest!r} holds no {FILE}", hint="give the folder that QdrantClient(path=…) was given"
         )
     names = described(path)["collections"]
-    with suppress(ImportError):  # `new_client` says what is missing
-        refuse_locked(path)
-    refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, "storage.sqlite") for name in names])
+    refuse_locked(path)
+    refuse_foreign_pickles([os.path.join(path, COLLECTIONS, name, STORAGE) for name in names])
     return path

@@ -248,7 +248,7 @@ def open_place(place: Place) -> QdrantStore:
     """Open a collection by its URI."""
     client = place.client()
     try:
-        with told(place.shown, hint="is it there, and is the api_key right?", secrets=[place.api_key]):
+        with told(place.shown, hint=place.hint, secrets=[place.api_key]):
             collection = _picked(client, place.collection, place.shown)
             vector = dense(client, collection, place.vector, place.name(collection))
         return QdrantStore(
@@ -269,8 +269,8 @@ def open_live(obj: Any) -> QdrantStore:
     """Open LangChain's ``QdrantVectorStore``, or a client with one collection, which stays open."""
     if is_a(obj, *CLIENT):
         with told("the Qdrant client"):
-            collection = _picked(obj, "", "the Qdrant client")
-            return _live(obj, collection, None, Keys())
+            instead = "give a QdrantVectorStore(…, collection_name=NAME)"  # a client has no place for a name
+            return _live(obj, chosen("", collections(obj), "the Qdrant client", instead), None, Keys())
     assert any(is_a(obj, *mark) for mark in LANGCHAIN)
     if getattr(getattr(obj, "retrieval_mode", None), "value", "") == "sparse":
         raise StoreError(f"the {type(obj).__name__} searches sparse vectors only", hint="a dense vector is needed")
@@ -280,9 +280,9 @@ def open_live(obj: Any) -> QdrantStore:
 
 
 def _live(client: Any, collection: str, vector: str | None, keys: Keys) -> QdrantStore:
-    place = Place("")
+    place, instead = Place(""), "give a QdrantVectorStore(…, vector_name=NAME)"
     with told(place.name(collection)):
-        found = dense(client, collection, vector, place.name(collection))
+        found = dense(client, collection, vector, place.name(collection), instead)
     return QdrantStore(client, collection, found, name=place.name(collection, found.name), keys=keys)
 
 

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ragdiag.errors import ConfigError, RagdiagError, StoreError
+from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores import CollectionTarget, Draft, NewStore, PathTarget, told
 from ragdiag.stores.collection_target import DRAFT
 from ragdiag.types import Batch, Metric
 from ragdiag_qdrant.dense import DISTANCES
 from ragdiag_qdrant.keeping import kept
-from ragdiag_qdrant.place import COLLECTIONS, FILE, LOCK, Place, collections, described, refuse_locked
+from ragdiag_qdrant.place import COLLECTIONS, FILE, LOCK, STORAGE, Place, described, refuse_locked
 from ragdiag_qdrant.point_ids import ID, point_id
 
 DEFAULT = "langchain"  # a name for the only collection of a new folder
@@ -54,17 +54,19 @@ class FolderTarget(PathTarget):
 
     def _refuse_others(self) -> None:
         """Raise when replacing the folder would remove other collections, or pull it from under another client."""
-        if not os.path.isfile(os.path.join(self.path, FILE)):
-            return
+        inside = os.path.join(self.path, COLLECTIONS)
+        found = set(os.listdir(inside)) if os.path.isdir(inside) else set()
+        if not found and not os.path.isfile(os.path.join(self.path, FILE)):
+            return  # no database, of which `_belongs` allows nothing more than the lock
         refuse_locked(self.path)
-        names: set[str] = set()
-        with suppress(RagdiagError):  # it is no database, and can be replaced as what it is
-            names = set(described(self.path)["collections"])
-        others = sorted(names - {self.place.collection})
-        if others:
-            raise ConfigError(
-                f"cannot replace {self.rest}, it also holds the collection {others[0]!r}", hint="name another folder"
-            )
+        known = described(self.path)
+        others = sorted((found | set(known["collections"])) - {self.place.collection})
+        strange = [f"the collection {other!r}" for other in others] + [
+            *(f"the alias {alias!r}" for alias in sorted(known.get("aliases") or {})),
+            *(f"{path!r} in the collection" for path in _strange(os.path.join(inside, self.place.collection))),
+        ]
+        if strange:
+            raise ConfigError(f"cannot replace {self.rest}, it also holds {strange[0]}", hint="name another folder")
 
     def _belongs(self, name: str) -> bool:
         return name in (FILE, COLLECTIONS, LOCK)
@@ -89,8 +91,30 @@ class ServerTarget(CollectionTarget):
         """The server and the collection, as `StoreInfo.name` of the store opened there."""
         return self.place.name(self.collection, self.place.vector)
 
+    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
+        """Fill a collection under another name and point the alias to it when it is whole."""
+        if new.overwrite:
+            self._asked(self._refuse_aliased)
+        super().write(batches, new)
+
+    @contextmanager
+    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
+        """Give another name on the same server."""
+        if overwrite:
+            self._asked(self._refuse_aliased)
+        with super().draft(uri, overwrite=overwrite) as draft:
+            yield draft
+
     def _collections(self) -> set[str]:
-        return self._asked(collections)
+        return self._asked(lambda client: _names(client) | set(_aliases(client)))
+
+    def _refuse_aliased(self, client: Any) -> None:
+        """Raise a `ConfigError` when a collection that has to be deleted is also what an alias stands for."""
+        shown = sorted(alias for alias, real in _aliases(client).items() if real == self.collection)
+        if shown:
+            raise ConfigError(
+                f"cannot replace {self.name}, the alias {shown[0]!r} stands for it", hint="name another collection"
+            )
 
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         client = self.place.client()
@@ -107,13 +131,15 @@ class ServerTarget(CollectionTarget):
 
             aliases = _aliases(client)
             old, new = aliases.get(self.collection), aliases.get(draft, draft)  # a draft that was written has an alias
-            if old is None and self.collection in {found.name for found in client.get_collections().collections}:
+            if old is None and self.collection in _names(client):
+                self._refuse_aliased(client)
                 client.delete_collection(self.collection)
             taken = [name for name in (self.collection, draft) if name in aliases]
             alias = models.CreateAlias(collection_name=new, alias_name=self.collection)
             steps = [*map(_without, taken), models.CreateAliasOperation(create_alias=alias)]
             client.update_collection_aliases(steps)
-            if old is not None and old.startswith(DRAFT):  # made by us; another's stays
+            # Made by us, and shown by no other alias; another's stays.
+            if old is not None and old.startswith(DRAFT) and old not in _aliases(client).values():
                 client.delete_collection(old)
 
         self._asked(switch)
@@ -135,6 +161,15 @@ class ServerTarget(CollectionTarget):
                 return action(client)
         finally:
             client.close()
+
+
+def _strange(collection: str) -> list[str]:
+    """Return what lies in a collection's folder beside its database."""
+    return sorted(set(os.listdir(collection)) - {STORAGE}) if os.path.isdir(collection) else []
+
+
+def _names(client: Any) -> set[str]:
+    return {found.name for found in client.get_collections().collections}
 
 
 def _aliases(client: Any) -> dict[str, str]:

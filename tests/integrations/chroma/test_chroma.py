@@ -209,6 +209,127 @@ def test_a_folder_with_more_than_the_collection_is_not_replaced(folder: Path) ->
             check_target(f"chroma:{folder.parent / 'new'}?collection={name}", metric="l2")
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """Return what lies in a folder."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(folder: Path, said: str) -> None:
+    """Hold that neither way of replacing the collection one touches the folder."""
+    before = files(folder)
+    uri = f"chroma:{folder}?collection=one"
+    one = [Batch(["x"], np.ones((1, 2), dtype=np.float32))]
+    with pytest.raises((ConfigError, StoreError), match=said):
+        write_store(uri, one, dim=2, metric="l2", overwrite=True)
+    target = check_target(uri, metric="l2", overwrite=True)
+    with pytest.raises((ConfigError, StoreError), match=said), target.draft(uri, overwrite=True):
+        pass
+    assert files(folder) == before
+
+
+@pytest.fixture
+def alone(folder: Path) -> Path:
+    """The folder with the collection one alone."""
+    client = chromadb.PersistentClient(path=str(folder))
+    for name in ("two", "empty"):
+        client.delete_collection(name)
+    client.close()
+    return folder
+
+
+def test_a_folder_with_another_database_is_not_replaced(alone: Path) -> None:
+    client = chromadb.PersistentClient(path=str(alone))
+    client._admin_client.create_database("other", "default_tenant")
+    client.close()
+    refused(alone, "also holds the database 'other' of 'default_tenant'")
+    other = chromadb.PersistentClient(path=str(alone), database="other")
+    other.create_collection("one", embedding_function=None)
+    other.close()
+    refused(alone, "also holds the collection 'one' of the database 'other'")
+
+
+def test_a_folder_with_another_tenant_is_not_replaced(alone: Path) -> None:
+    client = chromadb.PersistentClient(path=str(alone))
+    client._admin_client.create_tenant("guests")
+    client.close()
+    refused(alone, "also holds the tenant 'guests'")
+
+
+def test_a_locked_folder_is_not_replaced(folder: Path) -> None:
+    with sqlite3.connect(folder / "chroma.sqlite3", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        refused(folder, "does not tell what else it holds .*locked")
+        other.execute("ROLLBACK")
+    other.close()
+    assert open_store(f"chroma:{folder}?collection=two").info.count == 1
+
+
+def test_a_folder_without_its_database_or_with_strange_folders_is_not_replaced(alone: Path) -> None:
+    strange = alone / "0c7c9d52-3b0e-4b0e-8f6e-2b1a3f6f6c11"
+    strange.mkdir()
+    (strange / "notes.txt").write_text("mine")
+    refused(alone, "also holds '0c7c9d52-3b0e-4b0e-8f6e-2b1a3f6f6c11/notes.txt'")
+    (alone / "chroma.sqlite3").unlink()
+    refused(alone, "does not tell what else it holds")
+
+
+def test_a_folder_that_is_open_here_is_not_replaced(alone: Path) -> None:
+    live = chromadb.PersistentClient(path=str(alone))
+    refused(alone, "is open in a client of Chroma in this process")
+    assert live.get_collection("one", embedding_function=None).count() == 1
+    live.close()
+    one = [Batch(["x", "y"], np.ones((2, 2), dtype=np.float32))]
+    assert write_store(f"chroma:{alone}?collection=one", one, dim=2, metric="l2", overwrite=True).count == 2
+
+
+def test_large_batches_are_asked_for_in_parts() -> None:
+    client = chromadb.EphemeralClient()
+    made = client.create_collection("large", embedding_function=None)
+    ids = [str(at) for at in range(33_000)]
+    for start in range(0, len(ids), 5000):
+        part = ids[start : start + 5000]
+        made.add(ids=part, embeddings=np.array([[float(id_), 1.0] for id_ in part], dtype=np.float32))
+    (batch,) = open_store(made).scan(batch_size=40_000)
+    assert sorted(batch.ids, key=int) == ids
+    assert batch.vectors[:, 0].tolist() == [float(id_) for id_ in batch.ids]
+    client.delete_collection("large")
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "rest", ["localhost:8000", "me:s3cret@localhost:8000", "me:s3/cret@host", "me@host:8000/x", "//me:s3cret@host:8000"]
+)
+def test_an_address_without_http_is_told_so(rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for do in (open_store, lambda uri: check_target(uri, metric="l2")):
+        with pytest.raises(ConfigError, match=r"for a server write chroma:http://(localhost|host)") as raised:
+            do(f"chroma:{rest}?collection=docs")
+        assert "s3" not in str(raised.value)
+
+
+def test_a_folder_may_look_like_an_address(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    folder.rename("db:80")
+    assert open_store("chroma:db:80?collection=one").info.count == 1
+
+
+def test_http_is_http_in_capitals() -> None:
+    place = Place.of("HTTP://me:s3cret@127.0.0.1:1", {"collection": "docs"})
+    assert (place.remote, place.name("docs")) == (True, "chroma:http://127.0.0.1:1?collection=docs")
+    with pytest.raises(StoreError, match="Could not connect") as raised:
+        open_store("chroma:HTTPS://me:s3cret@127.0.0.1:1?collection=docs")
+    assert "s3cret" not in str(raised.value)
+    assert "s3cret" not in repr(place)
+    assert "s3cret" not in repr(opener.target("HTTP://me:s3cret@127.0.0.1:1", {"collection": "docs"}))  # type: ignore[misc]
+
+
+def test_a_live_client_is_told_what_to_give_instead(folder: Path) -> None:
+    client = chromadb.PersistentClient(path=str(folder))
+    with pytest.raises(StoreError, match=r"3 collections: .*: give client\.get_collection\(NAME\)"):
+        open_store(client)
+    client.close()
+
+
 def test_a_server_asks_for_the_collections_name(server: Server) -> None:
     with pytest.raises(ConfigError, match="has no name"):
         check_target(f"chroma:{server.url}", metric="l2")
@@ -245,3 +366,12 @@ def test_there_is_no_knob(folder: Path) -> None:
     store.close()
     with pytest.raises(StoreError):
         store.count()
+
+
+def test_the_readmes_command_gives_its_queries_vectors() -> None:
+    import ragdiag_chroma
+
+    readme = Path(ragdiag_chroma.__file__).with_name("README.md").read_text(encoding="utf-8")
+    commands = [line for line in readme.replace("\\\n", " ").splitlines() if line.startswith("ragdiag fix")]
+    assert commands
+    assert all("--embeddings" in command or "--query-vectors" in command for command in commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 import sys
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
+from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError, TargetExistsError
 from ragdiag.stores import SearchableStore, check_target, open_store, write_store
 from ragdiag.types import Batch, Metric
 from tests.qdrant_shared import serve
@@ -201,6 +202,18 @@ def test_a_server_that_is_not_there_is_one_error() -> None:
         assert "pw" not in str(refused.value)
 
 
+@pytest.mark.parametrize("rest", ["localhost:6333", "me:s3cret@localhost:6333", "me:s3/cret@host", "//me:s3@host:1"])
+def test_an_address_without_http_is_told_so(rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for do in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises(ConfigError, match=r"for a server write qdrant:http://(localhost|host)") as raised:
+            do(f"qdrant:{rest}?collection=docs")
+        assert "s3" not in str(raised.value)
+    with pytest.raises(ConfigError, match="address cannot be read") as refused:
+        open_store("qdrant:HTTP://me:s3cret@host?collection=docs")
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_server_that_goes_away_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = qdrant_client.QdrantClient(":memory:")
     engine.create_collection("docs", vectors_config=params())
@@ -263,19 +276,144 @@ def test_a_locked_folder_is_one_error(folder: Path) -> None:
     open_store(f"qdrant:{folder}?collection=one").close()
 
 
-def test_a_pickle_that_runs_something_is_not_loaded(folder: Path) -> None:
-    class Bomb:
-        def __reduce__(self) -> Any:
-            return os.mkdir, (str(folder / "ran"),)
+def spoilt(folder: Path, how: str) -> None:
+    """Leave a folder whose one known collection is "one"."""
+    meta = json.loads((folder / "meta.json").read_text())
+    if how != "another collection":
+        del meta["collections"]["two"]
+    if how in ("an alias", "a file"):
+        shutil.rmtree(folder / "collection" / "two")
+    if how == "an alias":
+        meta["aliases"]["prod"] = "one"
+    if how == "a file":
+        (folder / "collection" / "one" / "notes.txt").write_text("mine")
+    (folder / "meta.json").write_text(json.dumps(meta)[: 9 if how == "cut" else None])
+    if how == "missing":
+        (folder / "meta.json").unlink()
 
+
+@pytest.mark.parametrize("how", ["cut", "missing", "unnamed", "another collection", "an alias", "a file"])
+def test_a_folder_that_is_not_known_to_hold_this_collection_alone_is_not_replaced(folder: Path, how: str) -> None:
+    spoilt(folder, how)
+    before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    uri = f"qdrant:{folder}?collection=one"
+    with pytest.raises((ConfigError, StoreError)):
+        write_store(uri, one, dim=4, metric="dot", overwrite=True)
+    target = check_target(uri, metric="dot", overwrite=True)
+    with pytest.raises((ConfigError, StoreError)), target.draft(uri, overwrite=True):
+        pass
+    assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
+
+
+def test_a_live_client_is_told_what_to_give_instead(folder: Path) -> None:
+    client = qdrant_client.QdrantClient(":memory:")
+    client.create_collection("docs", vectors_config={"a": params(), "b": params()})
+    with pytest.raises(StoreError, match=r"several vectors: 'a', 'b': give a QdrantVectorStore\(…, vector_name=NAME\)"):
+        open_store(client)
+    client.create_collection("more", vectors_config=params())
+    with pytest.raises(StoreError, match=r"2 collections: 'docs', 'more': give a QdrantVectorStore\(…, coll"):
+        open_store(client)
+
+
+def test_a_pickle_that_runs_something_is_not_loaded(folder: Path) -> None:
     file = folder / "collection" / "two" / "storage.sqlite"
-    for bad, said in ((pickle.dumps(Bomb()), "asks for posix.mkdir"), (b"\x80\x04garbage", "cannot be read")):
+    for bad, said in (
+        (pickle.dumps(Bomb(folder / "ran")), "asks for posix.mkdir"),
+        (b"\x80\x04garbage", "cannot be read"),
+    ):
         with sqlite3.connect(file) as database:
             database.execute("UPDATE points SET point = ? WHERE rowid = 1", (bad,))
         database.close()
         with pytest.raises(StoreError, match=said):
             open_store(f"qdrant:{folder}?collection=one")
         assert not (folder / "ran").exists()
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def shown_elsewhere(database: sqlite3.Connection, bad: bytes) -> None:
+    """Let the column of points, read alone, come from an index that holds what the table once held."""
+    rows = database.execute("SELECT id, point FROM points").fetchall()
+    database.execute("DROP TABLE points")
+    database.execute("CREATE TABLE points(id TEXT PRIMARY KEY, point BLOB, pad TEXT)")
+    database.executemany("INSERT INTO points VALUES(?, ?, ?)", [(*row, "x" * 50) for row in rows])
+    database.execute("CREATE INDEX cover ON points(point)")
+    index = database.execute("SELECT * FROM sqlite_master WHERE name = 'cover'").fetchone()
+    database.execute("PRAGMA writable_schema = 1")
+    database.execute("DELETE FROM sqlite_master WHERE name = 'cover'")
+    database.commit()
+    database.execute("PRAGMA writable_schema = RESET")
+    database.execute("UPDATE points SET point = ?", (bad,))
+    database.execute("PRAGMA writable_schema = 1")
+    database.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+
+
+def behind_a_view(database: sqlite3.Connection, bad: bytes) -> None:
+    """Let the first row that is read be good, and the bad one come with the ids."""
+    database.execute("ALTER TABLE points RENAME TO kept")
+    database.execute("CREATE TABLE bad(point BLOB)")
+    database.execute("INSERT INTO bad VALUES (?)", (bad,))
+    database.execute(
+        "CREATE VIEW points(rowid, id, point) AS SELECT rowid, id, CASE WHEN random() % 2 THEN point "
+        "ELSE (SELECT point FROM bad) END FROM (SELECT rowid, id, point FROM kept LIMIT 1)"
+    )
+
+
+def by_a_trigger(database: sqlite3.Connection, bad: bytes) -> None:
+    """Bring the bad one in when somebody writes."""
+    database.execute("CREATE TABLE bad(point BLOB)")
+    database.execute("INSERT INTO bad VALUES (?)", (bad,))
+    database.execute("CREATE TRIGGER t AFTER DELETE ON points BEGIN UPDATE points SET point = 'x'; END")
+
+
+@pytest.mark.parametrize("hide", [shown_elsewhere, behind_a_view, by_a_trigger])
+def test_a_database_that_could_show_qdrant_other_points_is_not_opened(folder: Path, hide: Any) -> None:
+    file = folder / "collection" / "one" / "storage.sqlite"
+    with sqlite3.connect(file) as database:
+        hide(database, pickle.dumps(Bomb(folder / "ran")))
+    database.close()
+    for _ in range(8):
+        with pytest.raises(StoreError, match=r"more than Qdrant's table of points|cannot be read"):
+            open_store(f"qdrant:{folder}?collection=one")
+        assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["storage.sqlite-journal", "storage.sqlite-wal", "storage.dbm", "storage.dbm.db"])
+def test_files_from_which_points_could_come_are_not_opened(folder: Path, name: str) -> None:
+    (folder / "collection" / "one" / name).write_bytes(b"x")
+    with pytest.raises(StoreError, match="would change what"):
+        open_store(f"qdrant:{folder}?collection=two")
+
+
+def test_a_folder_whose_parts_lead_elsewhere_is_not_opened(folder: Path) -> None:
+    outside = folder.parent / "outside"
+    for part in (folder / "collection" / "one" / "storage.sqlite", folder / ".lock"):
+        kept = part.read_bytes()
+        part.unlink()
+        part.symlink_to(outside)
+        with pytest.raises(StoreError, match=r"is no regular file|is a link"):
+            open_store(f"qdrant:{folder}?collection=one")
+        assert not outside.exists(), "Qdrant would have made it"
+        part.unlink()
+        part.write_bytes(kept)
+    open_store(f"qdrant:{folder}?collection=one").close()
+
+
+def test_names_that_another_encoding_reads_otherwise_are_refused(folder: Path) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["collections"]["é"] = meta["collections"]["one"]
+    (folder / "meta.json").write_bytes(json.dumps(meta, ensure_ascii=False).encode())
+    with pytest.raises(StoreError, match="UnicodeDecodeError"):
+        open_store(f"qdrant:{folder}?collection=one")
 
 
 def test_an_alias_is_switched_and_the_old_collection_of_ours_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,6 +437,50 @@ def test_an_alias_is_switched_and_the_old_collection_of_ours_removed(monkeypatch
     for name in ("a/b", "..", "x" * 256):
         with pytest.raises(ConfigError, match="takes no collection"):
             check_target(f"qdrant:http://host:6333?collection={name}", metric="dot")
+
+
+def aliased(engine: Any, collection: str, alias: str) -> None:
+    made = models.CreateAlias(collection_name=collection, alias_name=alias)
+    engine.update_collection_aliases([models.CreateAliasOperation(create_alias=made)])
+
+
+def state(engine: Any) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how many points the collections hold, and what the aliases stand for."""
+    names = sorted(found.name for found in engine.get_collections().collections)
+    aliases = {alias.alias_name: alias.collection_name for alias in engine.get_aliases().aliases}
+    return {name: engine.count(name).count for name in names}, aliases
+
+
+def test_a_collection_behind_an_alias_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = qdrant_client.QdrantClient(":memory:")
+    serve(engine, monkeypatch)
+    engine.create_collection("docs_v1", vectors_config=params())
+    engine.upload_points("docs_v1", points())
+    aliased(engine, "docs_v1", "docs")
+    before = state(engine)
+    uri = "qdrant:http://host:6333?collection=docs_v1"
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    with pytest.raises(TargetExistsError):
+        write_store(uri, one, dim=4, metric="dot")
+    with pytest.raises(ConfigError, match="the alias 'docs' stands for it"):
+        write_store(uri, one, dim=4, metric="dot", overwrite=True)
+    target = check_target(uri, metric="dot", overwrite=True)
+    with pytest.raises(ConfigError, match="the alias 'docs' stands for it"), target.draft(uri, overwrite=True):
+        pass
+    assert state(engine) == before == ({"docs_v1": 3}, {"docs": "docs_v1"})
+
+
+def test_a_collection_of_ours_that_another_alias_shows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = qdrant_client.QdrantClient(":memory:")
+    serve(engine, monkeypatch)
+    uri = "qdrant:http://host:6333?collection=docs"
+    for count in (1, 2):
+        new = [Batch([str(at) for at in range(count)], np.ones((count, 4), dtype=np.float32))]
+        write_store(uri, new, dim=4, metric="dot", overwrite=True)
+        if count == 1:
+            aliased(engine, state(engine)[1]["docs"], "prod")
+    counts, aliases = state(engine)
+    assert (counts[aliases["docs"]], counts[aliases["prod"]], len(counts)) == (2, 1, 2)
 
 
 @pytest.mark.parametrize("real", [False, True])
@@ -328,3 +510,23 @@ def test_without_the_library_the_extra_is_named(folder: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(MissingExtraError, match=r'pip install "ragdiag\[qdrant\]"'):
         open_store(f"qdrant:{folder}?collection=one")
+
+
+def test_without_the_lock_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "portalocker", None)
+    one = [Batch(["x"], np.ones((1, 4), dtype=np.float32))]
+    for do in (
+        lambda: open_store(f"qdrant:{folder}?collection=one"),
+        lambda: write_store(f"qdrant:{folder.parent / 'new'}", one, dim=4, metric="dot"),
+    ):
+        with pytest.raises(MissingExtraError, match=r'needs portalocker: pip install "ragdiag\[qdrant\]"'):
+            do()
+
+
+def test_the_readmes_command_gives_its_queries_vectors() -> None:
+    import ragdiag_qdrant
+
+    readme = Path(ragdiag_qdrant.__file__).with_name("README.md").read_text(encoding="utf-8")
+    commands = [line for line in readme.replace("\\\n", " ").splitlines() if line.startswith("ragdiag fix")]
+    assert commands
+    assert all("--embeddings" in command or "--query-vectors" in command for command in commands)
