@@ -12,7 +12,7 @@ from ragdiag.stores.base import IDS, METADATA, TEXTS, NewStore, Opener, Target
 from ragdiag.stores.open import open_store, unknown_scheme
 from ragdiag.stores.rows import clean_text, duplicate_ids
 from ragdiag.stores.same_store import refuse_source
-from ragdiag.stores.uri import as_metric, split_options, split_scheme
+from ragdiag.stores.uri import as_metric, missing_path, split_options, split_scheme
 from ragdiag.types import Batch, Metric, StoreInfo
 
 _LOSS = "name a store that keeps them, such as NAME.parquet or faiss:FOLDER, or allow the loss (--lossy)"
@@ -149,7 +149,7 @@ def _dispatch(uri: str | os.PathLike[str]) -> tuple[Opener, str, dict[str, str]]
     else:
         opener = openers.suffixes.get(os.path.splitext(plain)[1].lower())
         if opener is None:
-            raise UnknownStoreError(f"{plain!r} does not say what kind of store to write", hint=known)
+            raise UnknownStoreError(f"{missing_path(plain)!r} does not say what kind of store to write", hint=known)
     if opener.target is None:
         raise UnknownStoreError(f"{scheme or plain}: stores of this kind are only read", hint=known)
     return opener, rest if scheme else plain, options
