@@ -8,7 +8,7 @@ from typing import Any
 
 from ragdiag.artefact import FILES
 from ragdiag.errors import ConfigError
-from ragdiag.stores import Target, check_target, metric_of_target
+from ragdiag.stores import Target, VectorStore, check_target, metric_of_target
 from ragdiag.stores.paths import overlap, paths_in
 from ragdiag.stores.replace import check_replaceable
 from ragdiag.types import Metric, StoreInfo
@@ -16,9 +16,9 @@ from ragdiag.types import Metric, StoreInfo
 SUFFIX = ".ragdiag"  # of the artefact, after the path of the new store
 
 
-def destination(to: str, info: StoreInfo, overwrite: bool, store: Any, artefact: Any) -> tuple[Target, str]:
-    """Return the new store's place and the artefact's, both of which can be written."""
-    target = check_target(to, metric=metric_for(to, info), overwrite=overwrite, source=store)
+def destination(to: str, store: VectorStore, overwrite: bool, artefact: Any) -> tuple[Target, str]:
+    """Return the new store's place and the artefact's, both of which can be written; the open store is neither."""
+    target = check_target(to, metric=metric_for(to, store.info), overwrite=overwrite, source=store)
     return target, beside(artefact, target.path, overwrite)
 
 

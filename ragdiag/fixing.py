@@ -133,7 +133,7 @@ def fix(
         info = opened.info
         if getattr(opened, "partial", False):
             raise StoreError(f"{info.name} is a part of a store", hint="fix the store itself; a part can be compared")
-        target, beside = destination(to, info, overwrite, store, artefact)
+        target, beside = destination(to, opened, overwrite, artefact)
         refuse_inputs((target.path, beside), (store, judgements, query_vectors))
         labels = None if judgements is None else judgements_for(judgements, opened)
         if pipeline is None and labels is None:

@@ -100,7 +100,9 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(list(args) if args is not None else None, prog_name="ragdiag", standalone_mode=False)
     except RagdiagError as error:
-        complain(str(error))
+        from ragdiag.stores.uri import without_credentials
+
+        complain(without_credentials(str(error)))  # an adapter may have repeated what it was given
     except click.UsageError as error:
         complain(_usage(error))
     except click.ClickException as error:

@@ -62,7 +62,7 @@ def queries(
     from ragdiag.report.escape import clean
     from ragdiag.retrieval.pseudo import TITLE_FIELDS, pseudo_queries
     from ragdiag.retrieval.pseudo_folder import check_folder, kinds_of, write_folder
-    from ragdiag.stores import opened_store
+    from ragdiag.stores import opened_store, without_credentials
 
     refuse_inputs(out, (store,))
     check_folder(out, overwrite=overwrite)
@@ -79,6 +79,7 @@ def queries(
     write_folder(out, made, store=name, kind=kind, count=count, seed=seed, overwrite=overwrite)
     fewer = f" of the {count:,} wanted" if len(made) < count else ""
     number = f"{len(made):,} pseudo-labelled {'query' if len(made) == 1 else 'queries'}"
-    command = f"ragdiag audit {shlex.quote(store)} --queries {shlex.quote(str(out))} --embeddings PROVIDER:MODEL"
+    shown = shlex.quote(without_credentials(store))
+    command = f"ragdiag audit {shown} --queries {shlex.quote(str(out))} --embeddings PROVIDER:MODEL"
     lines = [f"{number}{fewer} ({kinds_of(made)}) written to {out}.", f"Next: {command}"]
     emit("\n".join(clean(line, encoding=stdout_encoding()) for line in lines))

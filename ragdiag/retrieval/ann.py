@@ -162,6 +162,12 @@ def check_index(
     assert own is not None
     judge, main = (documents, DOCUMENT) if asked is None else (asked, QUERY)
     settings, notes = _sweep(store, judge, target, progress) if target is not None else ((), ())
+    ghosts = documents.ghosts | (frozenset() if asked is None else asked.ghosts)
+    if ghosts:
+        number = (
+            "1 id that its search gives is" if len(ghosts) == 1 else f"{len(ghosts):,} ids that its search gives are"
+        )
+        notes = (f"{number} of no document that the store holds; every such hit counts as a miss", *notes)
     return AnnCheck(measures, main, own[missed], tuning.knob, tuning.value, target, settings, notes)
 
 

@@ -65,7 +65,8 @@ class Hits:
     ids : tuple of str
         Best first.
     scores : ndarray of float64
-        Cosine, dot product, or minus the Euclidean distance: larger is better, by ``info.metric``.
+        Cosine, dot product, or minus the Euclidean distance: larger is better, by ``info.metric``. NaN where the
+        engine computes none, as some do for the cosine of a zero vector, wherever it ranks such a hit: often first.
     """
 
     ids: tuple[str, ...]

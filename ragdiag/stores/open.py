@@ -10,7 +10,7 @@ from typing import Any
 from ragdiag.errors import StoreNotFoundError, UnknownStoreError
 from ragdiag.plugins import Openers, load_openers
 from ragdiag.stores.base import Opener, VectorStore
-from ragdiag.stores.uri import split_options, split_scheme, without_credentials
+from ragdiag.stores.uri import missing_path, split_options, split_scheme
 
 # Engines people will ask for, under the names they may give them. Their adapters would be separate
 # packages, so a message must not promise an installation command.
@@ -107,7 +107,9 @@ def _open_path(path: str, options: dict[str, str], openers: Openers) -> VectorSt
     if opener is not None and opener.open_uri is not None:
         return opener.open_uri(path, options)
     if not os.path.exists(os.path.expanduser(path)):
-        raise StoreNotFoundError(f"there is no {path!r}", hint="check the path, relative to where you are")
+        raise StoreNotFoundError(
+            f"there is no {missing_path(path)!r}", hint="check the path, relative to where you are"
+        )
     raise UnknownStoreError(f"{path} is no store that an adapter here recognises", hint=_can_open(openers))
 
 
@@ -156,4 +158,4 @@ def unknown_scheme(scheme: str, text: str, openers: Openers) -> UnknownStoreErro
             hint=f"it would come as a package that registers in the entry point group"
             f" 'ragdiag.stores'; {_EXPORT}; {known}",
         )
-    return UnknownStoreError(f"no adapter opens {without_credentials(text)}", hint=known)
+    return UnknownStoreError(f"no adapter opens {missing_path(text)}", hint=known)

@@ -12,8 +12,12 @@ from ragdiag.types import Metric
 
 # Two letters at least, so that a Windows drive is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
-# Up to the last @ before the path: a password may itself hold one.
-_USERINFO = re.compile(r"//[^/?#\s]*@")
+# Rather too much is hidden: a password that was not escaped may hold @ / ? and #, and the // may have been forgotten.
+_USERINFO = (
+    (re.compile(r"//(?:[^\s:/?#@\[]*:(?!\d{1,5}(?:[/?#]|$))\S*|[^/?#\s]*)@"), "//"),  # not from a port on
+    (re.compile(r"(?<![\w+.\-:/])([A-Za-z][A-Za-z0-9+.\-]+:)[^\s:/?#@]*:(?![/\\])\S*@"), r"\1"),
+    (re.compile(r"(?<![^\s'\"(])[^\s:/?#@'\"(]+:(?!//)\S*@(?=localhost\b|(?:[\w.\-]+|\[[\da-fA-F:.]+\]):\d)"), ""),
+)
 _SECRETS = re.compile(r"([?&](?:[^=&#]*(?:key|token|password|secret)[^=&#]*)=)[^&#]*", re.IGNORECASE)
 
 
@@ -25,7 +29,21 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("pgvector:postgresql://me:s3cret@host/db?api_key=abc&table=docs")
     'pgvector:postgresql://host/db?api_key=***&table=docs'
     """
-    return _SECRETS.sub(r"\1***", _USERINFO.sub("//", text))
+    for userinfo, kept in _USERINFO:
+        text = userinfo.sub(kept, text)
+    return _SECRETS.sub(r"\1***", text)
+
+
+def missing_path(text: str) -> str:
+    """Return as it may be shown what was given for a path and is none: ``user:password@`` of any form is left out.
+
+    Examples
+    --------
+    >>> missing_path("me:s3cret@host/db"), missing_path("./mail@home.npy")
+    ('host/db', './mail@home.npy')
+    """
+    head, at, tail = without_credentials(text).rpartition("@")
+    return tail if at and ":" in head else head + at + tail
 
 
 def split_scheme(text: str) -> tuple[str, str]:
@@ -119,14 +137,14 @@ def existing_path(rest: str, *, folder: bool | None = False) -> str:
     """
     if not rest:
         raise StoreNotFoundError("the store has no path", hint="write it after the colon, as in npy:./vectors.npy")
-    path = os.path.expanduser(rest)
+    path, shown = os.path.expanduser(rest), missing_path(rest)
     if not os.path.exists(path):
-        raise StoreNotFoundError(f"there is no {rest!r}", hint="check the path, relative to where you are")
+        raise StoreNotFoundError(f"there is no {shown!r}", hint="check the path, relative to where you are")
     if folder is not None and os.path.isdir(path) != folder:
         found, wanted = ("a file", "a folder") if folder else ("a folder", "a file")
-        raise StoreNotFoundError(f"{rest!r} is {found}", hint=f"give the path of {wanted}")
+        raise StoreNotFoundError(f"{shown!r} is {found}", hint=f"give the path of {wanted}")
     if not os.path.isdir(path) and not os.path.isfile(path):  # reading a pipe would wait for ever
         raise StoreNotFoundError(
-            f"{rest!r} is no regular file", hint="a pipe or device cannot be read twice; write a file"
+            f"{shown!r} is no regular file", hint="a pipe or device cannot be read twice; write a file"
         )
     return path

@@ -10,9 +10,9 @@ from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsEr
 from ragdiag.plugins import load_openers
 from ragdiag.stores.base import IDS, METADATA, TEXTS, NewStore, Opener, Target
 from ragdiag.stores.open import open_store, unknown_scheme
-from ragdiag.stores.paths import overlap, paths_in
 from ragdiag.stores.rows import clean_text, duplicate_ids
-from ragdiag.stores.uri import as_metric, split_options, split_scheme
+from ragdiag.stores.same_store import refuse_source
+from ragdiag.stores.uri import as_metric, missing_path, split_options, split_scheme
 from ragdiag.types import Batch, Metric, StoreInfo
 
 _LOSS = "name a store that keeps them, such as NAME.parquet or faiss:FOLDER, or allow the loss (--lossy)"
@@ -54,7 +54,8 @@ def write_store(
         Whether ids, texts and metadata that the new store cannot keep may be dropped, or changed to
         text. Vectors are never changed.
     source : str, os.PathLike or object, optional
-        The store that the documents come from, as given to `open_store`; it is never written to.
+        The store that the documents come from, as given to `open_store`, or opened; it is never
+        written to. What may be the same store, as far as one can tell, is refused too.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def check_target(
 ) -> Target:
     """Return where a store would be written, or raise as `write_store` would; before the work, not after it.
 
-    Parameters are those of `write_store`. Nothing is read or written.
+    Parameters are those of `write_store`. Nothing is written, and of the source no vector is read.
     """
     opener, rest, options = _dispatch(uri)
     assert opener.target is not None
@@ -109,7 +110,7 @@ def check_target(
             f"{target.name} is to be opened with metric={asked.value}, its vectors are for {wanted.value}",
             hint=f"write ?metric={wanted.value}",
         )
-    _refuse_source(target, source)
+    refuse_source(target, source, same=isinstance(source, str) and target.path is None and _same_place(target, source))
     if not overwrite and target.exists():
         raise TargetExistsError(f"{target.name} exists", hint="name another target, or replace it with --overwrite")
     return target
@@ -148,21 +149,10 @@ def _dispatch(uri: str | os.PathLike[str]) -> tuple[Opener, str, dict[str, str]]
     else:
         opener = openers.suffixes.get(os.path.splitext(plain)[1].lower())
         if opener is None:
-            raise UnknownStoreError(f"{plain!r} does not say what kind of store to write", hint=known)
+            raise UnknownStoreError(f"{missing_path(plain)!r} does not say what kind of store to write", hint=known)
     if opener.target is None:
         raise UnknownStoreError(f"{scheme or plain}: stores of this kind are only read", hint=known)
     return opener, rest if scheme else plain, options
-
-
-def _refuse_source(target: Target, source: object) -> None:
-    """Raise a `ConfigError` when writing the target would change what is read."""
-    path = target.path
-    if path is None:
-        clash = isinstance(source, str) and _same_place(target, source)
-    else:
-        clash = any(overlap(os.path.expanduser(path), read) for read in paths_in(source))
-    if clash:
-        raise ConfigError(f"cannot write {target.name}, it belongs to the store that is read", hint="write elsewhere")
 
 
 def _same_place(target: Target, source: str) -> bool:

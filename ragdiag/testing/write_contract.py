@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,18 @@ class WriteContract(StoreContract):
     def everything(self) -> Sequence[str]:
         """Return what there is where stores are written, to see that a failure leaves nothing behind."""
         return sorted(map(str, self.folder.rglob("*")))
+
+    def beside(self, name: str) -> str | None:
+        """Return where a second store lies in the same database; None when one store is all there can be."""
+        return None
+
+    def other_names(self, name: str) -> Sequence[str]:
+        """Return further URIs that open the store of this name, once it is the only one in its place."""
+        return ()
+
+    def live(self, name: str) -> Any:
+        """Return an object of the engine's own client that has the store open, for `ragdiag.open_store`; or None."""
+        return None
 
     def make(
         self, ids: Sequence[str], vectors: Float32, texts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
@@ -196,15 +208,40 @@ class WriteContract(StoreContract):
         assert found[0]
 
     def test_the_source_is_not_written_to(self) -> None:
-        """A store is not written over itself, with or without ``overwrite``."""
+        """A store is not written over itself with ``overwrite``: called otherwise, given open, or as a live object."""
         self._write("store")
-        uri = self.uri("store")
-        with (
-            closing(open_store(uri)) as store,
-            pytest.raises(ConfigError, match="belongs to the store that is read"),
-        ):
-            write_store(uri, store.scan(), dim=DIM, metric=self.metric, overwrite=True, source=uri)
+        uri, live = self.uri("store"), self.live("store")
+        with closing(open_store(uri)) as store:
+            for source in (uri, *self.other_names("store"), store, *([] if live is None else [live])):
+                with pytest.raises(ConfigError, match="the store that is read"):
+                    write_store(uri, store.scan(), dim=DIM, metric=self.metric, overwrite=True, source=source)
         assert open_store(self.uri("store")).info.count == MANY
+
+    def test_a_second_store_survives_an_overwrite(self) -> None:
+        """What else lies in the database stays as it is, whether the overwrite succeeds or is refused."""
+        other = self.beside("store")
+        if other is None:
+            pytest.skip("one store is all there can be in this place")
+        self._write("store")
+        if not self._replaced(other):
+            pytest.skip("a second one is not written beside the first")
+        done = self._replaced(self.uri("store"))
+        assert (open_store(self.uri("store")).info.count, open_store(other).info.count) == (1 if done else MANY, 1)
+
+    def test_an_overwrite_while_a_client_has_it_open(self) -> None:
+        """It succeeds, or it is refused and has changed nothing."""
+        self._write("store")
+        live = self.live("store")
+        if live is None:
+            pytest.skip("no client has this kind of store open")
+        assert open_store(live).count() == (1 if self._replaced(self.uri("store")) else MANY)
+
+    def _replaced(self, uri: str) -> bool:
+        """Write one document over whatever is there; whether that was not refused."""
+        one = [Batch(self._ids(1), np.ones((1, DIM), dtype=np.float32))]
+        with suppress(RagdiagError):
+            return bool(write_store(uri, one, dim=DIM, metric=self.metric, overwrite=True))
+        return False
 
     def _target(self, name: str) -> Target:
         return check_target(self.uri(name), metric=self.metric, overwrite=True)

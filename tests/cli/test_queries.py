@@ -62,6 +62,18 @@ def test_queries_are_made_and_used(capsys: Capture) -> None:
     assert note in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_next_command_holds_no_password(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragdiag import stores
+
+    opened = stores.opened_store
+    monkeypatch.setattr(stores, "opened_store", lambda uri: opened("store.npz"))
+    assert main(["queries", "db:http://me:s3cr3t@h:1?token=t0k3n&collection=a b", "--out", "made"]) == 0
+    out, err = capsys.readouterr()
+    assert "Next: ragdiag audit 'db:http://h:1?token=***&collection=a b' --queries made" in out
+    written = out + err + "".join(path.read_text() for path in Path("made").rglob("*") if path.is_file())
+    assert not [secret for secret in ("s3cr3t", "t0k3n") if secret in written]
+
+
 def test_the_same_seed_writes_the_same_bytes(capsys: Capture) -> None:
     def made(*options: str) -> dict[str, bytes | None]:
         assert main(["queries", "store.npz", "--out", "made", "--count", "10", "--overwrite", *options]) == 0

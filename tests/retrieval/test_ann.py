@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import faiss
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from ragdiag import LocalEngine, Plan
+from ragdiag.errors import StoreError
 from ragdiag.geometry.intervals import share_mean
 from ragdiag.observe import observe
 from ragdiag.retrieval.ann import DOCUMENT, QUERY, UNREACHABLE, AnnCheck, check_index, queries_for
@@ -218,12 +220,73 @@ def test_what_cannot_be_checked_says_why() -> None:
 
 
 def test_hits_that_the_store_does_not_hold() -> None:
-    class Invents(Searched):
-        def search(self, *args: Any, **options: Any) -> Any:
-            return [type(h)(("no such id", *h.ids[1:]), h.scores) for h in super().search(*args, **options)]
+    class Stale(Searched):
+        """Whose index still gives documents that are gone, in the first place of each list."""
 
-    check = checked(Invents(X), Q)
-    assert check.recall.undefined.startswith("its own search failed: array holds no document with id 'no such id'")
+        def search(self, *args: Any, **options: Any) -> Any:
+            return [type(h)(("no such id", *h.ids[:-1]), h.scores) for h in super().search(*args, **options)]
+
+    check = checked(Stale(X), Q, target=0.9)
+    assert check.measures[QUERY].value == pytest.approx(0.9)
+    assert check.measures[DOCUMENT].value == pytest.approx(0.9)
+    assert check.notes[0] == (
+        "1 id that its search gives is of no document that the store holds; every such hit counts as a miss"
+    )
+
+
+def test_an_index_of_another_store() -> None:
+    class Alien(Searched):
+        def search(self, *args: Any, **options: Any) -> Any:
+            return [type(h)(tuple(f"{id_}!" for id_ in h.ids), h.scores) for h in super().search(*args, **options)]
+
+    check = checked(Alien(X), Q)
+    assert values(check) == (0.0, 0.0, 1.0)
+    assert check.notes[0].endswith(
+        "ids that its search gives are of no document that the store holds; every such hit counts as a miss"
+    )
+
+
+def test_documents_that_are_deleted_between_scan_and_search() -> None:
+    class Shrinks(Searched):
+        """Gives one near document and the farthest, a fifth of which are gone."""
+
+        def search(self, queries: Any, k: int, **options: Any) -> Any:
+            found = super().search(queries, len(X), **options)
+            return [type(h)((h.ids[1], *h.ids[-k + 1 :]), h.scores[:k]) for h in found]
+
+        def fetch(self, ids: Sequence[str]) -> Any:
+            if any(int(id_) % 5 == 1 for id_ in ids):
+                raise StoreError("holds no such document")
+            return super().fetch(ids)
+
+    check = checked(Shrinks(X), Q)
+    assert check.measures[QUERY].value == pytest.approx(0.1)
+    assert "ids that its search gives are of no document" in check.notes[0]
+
+
+def test_a_store_that_gives_no_documents_any_more() -> None:
+    class Gone(Searched):
+        def fetch(self, ids: Sequence[str]) -> Any:
+            raise StoreError("the server has gone")
+
+    check = checked(Gone(X, lambda query, ids, effort: range(3)), Q)
+    assert check.notes == ("the index was not checked: its own search failed: the server has gone",)
+
+
+def test_hits_without_a_score_are_misses() -> None:
+    class Nan(Searched):
+        """Ranks zero vectors first, by a cosine that is no number."""
+
+        def search(self, queries: Any, k: int, **options: Any) -> Any:
+            found = super().search(queries, k, **options)
+            scores = [np.r_[np.nan, np.nan, h.scores[:-2]] for h in found]
+            return [type(h)(("3", "7", *h.ids[:-2]), s) for h, s in zip(found, scores, strict=True)]
+
+    hard = X.copy()
+    hard[[3, 7]] = 0
+    check = checked(Nan(hard), Q)
+    assert check.measures[QUERY].value == pytest.approx(0.8)
+    assert check.notes == ()
 
 
 def test_a_server_that_goes_while_settings_are_tried() -> None:

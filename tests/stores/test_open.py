@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragdiag.errors import ConfigError, StoreNotFoundError, UnknownStoreError
-from ragdiag.stores import ArrayStore, ScannedStore, VectorStore, open_store
+from ragdiag.errors import ConfigError, RagdiagError, StoreNotFoundError, UnknownStoreError
+from ragdiag.stores import ArrayStore, ScannedStore, VectorStore, check_target, open_store
 from ragdiag.stores.uri import check_options, split_options, split_scheme, without_credentials
 from ragdiag.types import Metric
 
@@ -134,10 +134,43 @@ def test_options_are_decoded() -> None:
         ("q:http://h?api_key=1&x=2", "q:http://h?api_key=***&x=2"),
         ("q:http://h?PASSWORD=1", "q:http://h?PASSWORD=***"),
         ("./mail@home.npy", "./mail@home.npy"),
+        ("npy:./mail@home.npy", "npy:./mail@home.npy"),
+        ("faiss:my@index", "faiss:my@index"),
+        ("lancedb:s3://bucket/dir@v1?table=a", "lancedb:s3://bucket/dir@v1?table=a"),
+        ("chroma:http://h:8000?collection=a@b", "chroma:http://h:8000?collection=a@b"),
+        ("chroma:http://[::1]:8000/x?collection=a@b", "chroma:http://[::1]:8000/x?collection=a@b"),
+        ("duckdb:C:/mail@home.db?table=t", "duckdb:C:/mail@home.db?table=t"),
+        ("chroma:HTTP://me:PW@h:8000?collection=x", "chroma:HTTP://h:8000?collection=x"),
+        ("chroma:me:PW@localhost:8000?collection=x", "chroma:localhost:8000?collection=x"),
+        ("me:PW@localhost:8000", "localhost:8000"),
+        ("milvus:root:PW@h", "milvus:h"),
+        ("root:PW@10.0.0.5:19530", "10.0.0.5:19530"),
+        ("pgvector:postgres://me:pa@ss/w0rd@localhost:1/db", "pgvector:postgres://localhost:1/db"),
+        ("pgvector:postgres://me:p?x=1#@h/db?table=t", "pgvector:postgres://h/db?table=t"),
+        ("no 'http://me:x1/2#PW@h' and http://a:b@i:1/x", "no 'http://h' and http://i:1/x"),
     ],
 )
 def test_credentials_are_not_shown(text: str, shown: str) -> None:
     assert without_credentials(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "npy:me:PW@h/db",
+        "npy:me:PW@localhost:8000",
+        "npy:HTTP://me:PW@localhost:8000",
+        "npy:root:P/W@localhost:19530",
+        "me:PW@h/db",
+        "1:PW@h",
+    ],
+)
+def test_what_is_no_path_is_shown_without_its_password(text: str) -> None:
+    for wrong in (lambda: open_store(text), lambda: check_target(text.removeprefix("npy:"), metric=None)):
+        with pytest.raises(RagdiagError) as raised:
+            wrong()
+        assert "W@" not in str(raised.value)
+        assert "me:" not in str(raised.value)
 
 
 def test_importing_the_stores_is_light() -> None:
