@@ -22,6 +22,7 @@ from ragdiag_pgvector.catalogue import (
     EMBEDDINGS,
     NOTED,
     VECTORS,
+    Table,
     collections,
     columns_of,
     quoted,
@@ -30,6 +31,7 @@ from ragdiag_pgvector.catalogue import (
 from ragdiag_pgvector.layout import packed
 
 _LOCK = 1573678846307946496  # that LangChain takes to make the extension
+_COLUMNS = {"langchain_id", "content", "embedding", "langchain_metadata"}  # of a table that we make
 _LONGEST = 63  # bytes of a name, what is beyond PostgreSQL cuts off
 # As LangChain's classes make them.
 _TABLES = f"""
@@ -160,6 +162,9 @@ class TableTarget(PgvectorTarget):
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         place = self._place_of(collection)
         with self._writing() as connection:
+            old = table_named(connection, f"{self.schema}.{self.collection}")
+            if old is not None:  # told before the work, and again before it is replaced
+                self._refuse_others(connection, old)
             connection.execute(
                 f"CREATE TABLE {place} (langchain_id TEXT PRIMARY KEY, content TEXT NOT NULL,"
                 f" embedding vector({int(new.dim)}) NOT NULL, langchain_metadata JSON)",
@@ -178,14 +183,22 @@ class TableTarget(PgvectorTarget):
         with self._writing() as connection:
             old = table_named(connection, f"{self.schema}.{self.collection}")
             if old is not None:
-                if not any(column.kind in VECTORS for column in columns_of(connection, old).values()):
-                    raise StoreError(f"{self.name} holds no vectors", hint="it is not replaced; name another table")
+                self._refuse_others(connection, old)
                 connection.execute(f"DROP TABLE {self._place_of(self.collection)}", ())
             connection.execute(f"ALTER TABLE {self._place_of(draft)} RENAME TO {quoted(self.collection)}", ())
             key = self.collection.encode()[: _LONGEST - len("_pkey")].decode(errors="ignore") + "_pkey"
             if key not in self._names(connection):
                 old_key = self._place_of(f"{draft}_pkey")
                 connection.execute(f"ALTER INDEX {old_key} RENAME TO {quoted(key)}", ())
+
+    def _refuse_others(self, connection: Any, table: Table) -> None:
+        """Raise when a table is an application's own: only one that holds nothing but a store is replaced."""
+        columns = columns_of(connection, table)
+        if set(columns) != _COLUMNS or columns["embedding"].kind not in VECTORS:
+            raise StoreError(
+                f"{self.name} is no table of LangChain's PGVectorStore alone, its columns are {', '.join(columns)}",
+                hint="it is not replaced; name another table",
+            )
 
     def _drop(self, collection: str) -> None:
         with self.address.connected(self.name, reading=False) as connection:
