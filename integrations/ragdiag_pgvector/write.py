@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,10 +24,13 @@ from ragdiag_pgvector.catalogue import (
     NOTED,
     VECTORS,
     Table,
+    TableName,
     collections,
     columns_of,
     quoted,
+    schema_of,
     table_named,
+    table_said,
 )
 from ragdiag_pgvector.layout import packed
 
@@ -65,8 +69,10 @@ class PgvectorTarget(CollectionTarget):
 
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         with self._writing() as connection:
-            connection.execute(_TABLES)
-            table = table_named(connection, EMBEDDINGS)
+            # Not made in another schema, where they would hide those that are there.
+            if None in [table_named(connection, TableName(None, one)) for one in (COLLECTIONS, EMBEDDINGS)]:
+                connection.execute(_TABLES)
+            table = table_named(connection, TableName(None, EMBEDDINGS))
             if table is None or "id" not in columns_of(connection, table):
                 raise StoreError(
                     f"{self.name}: {EMBEDDINGS} is of an older LangChain", hint="write to another database"
@@ -129,7 +135,7 @@ class PgvectorTarget(CollectionTarget):
 class TableTarget(PgvectorTarget):
     """A new table of LangChain's `PGVectorStore`, whose ids are text."""
 
-    schema: str
+    said: str | None  # the schema, when it is named
     option: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
@@ -140,14 +146,27 @@ class TableTarget(PgvectorTarget):
     @property
     def name(self) -> str:
         """As the store opened there is called."""
-        return self.address.shown(table=f"{self.schema}.{self.collection}")
+        return self.address.shown(table=str(TableName(self.schema, self.collection)))
+
+    @cached_property
+    def schema(self) -> str:
+        """As the store opened there is found: without one that is named, the search path of the database says."""
+        asked = TableName(self.said, self.collection)
+        if asked.schema is not None:
+            return asked.schema
+        place = self.address.shown(table=str(asked))
+        with self.address.connected(place) as connection:
+            found = schema_of(connection, asked)
+        if found is None:
+            raise StoreError(f"{place}: the search path leads to no schema", hint="name one: ?table=SCHEMA.NAME")
+        return found
 
     @contextmanager
     def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
         """Give another name in the same schema."""
         with super().draft(uri, overwrite=overwrite) as draft:
             plain = split_options(draft.uri)[1]["table"]
-            yield replace(draft, uri=with_option(draft.uri, "table", f"{self.schema}.{plain}"))
+            yield replace(draft, uri=with_option(draft.uri, "table", str(TableName(self.schema, plain))))
 
     def _collections(self) -> set[str]:
         with self.address.connected(self.name) as connection:
@@ -162,7 +181,7 @@ class TableTarget(PgvectorTarget):
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         place = self._place_of(collection)
         with self._writing() as connection:
-            old = table_named(connection, f"{self.schema}.{self.collection}")
+            old = table_named(connection, TableName(self.schema, self.collection))
             if old is not None:  # told before the work, and again before it is replaced
                 self._refuse_others(connection, old)
             connection.execute(
@@ -181,7 +200,7 @@ class TableTarget(PgvectorTarget):
 
     def _rename(self, draft: str) -> None:
         with self._writing() as connection:
-            old = table_named(connection, f"{self.schema}.{self.collection}")
+            old = table_named(connection, TableName(self.schema, self.collection))
             if old is not None:
                 self._refuse_others(connection, old)
                 connection.execute(f"DROP TABLE {self._place_of(self.collection)}", ())
@@ -218,8 +237,8 @@ def pgvector_target(rest: str, options: dict[str, str]) -> PgvectorTarget:
         return PgvectorTarget(options.get("collection", ""), address)
     if "collection" in options:
         raise ConfigError("a pgvector: store is a table or a collection", hint="leave out ?table or ?collection")
-    schema, dot, table = options["table"].partition(".")
-    return TableTarget(table, address, schema) if dot else TableTarget(schema, address, "public")
+    asked = table_said(options["table"])
+    return TableTarget(asked.name, address, asked.schema)
 
 
 def _ids(batch: Batch, name: str) -> list[str]:
