@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -67,13 +67,9 @@ class Address:
         the connection is closed.
         """
         psycopg = load_psycopg()
-        secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]
         try:
-            connection = self.lend() if self.lend else psycopg.connect(**{**_DEFAULTS, **self.parameters})
+            connection = self.connect(reading=reading)
             try:
-                connection.autocommit = False
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
-                connection.read_only = reading
                 yield connection
                 connection.commit()
             finally:
@@ -81,8 +77,26 @@ class Address:
         except Exception as error:
             if not reading and not isinstance(error, psycopg.Error):
                 raise  # what is written comes from elsewhere
-            with told(name, secrets=[*secrets, *map(quote, secrets)]):
+            with self.telling(name):
                 raise error
+
+    def connect(self, *, reading: bool = True) -> Any:
+        """Return a new connection, whose transactions see one state of the database each."""
+        psycopg = load_psycopg()
+        connection = self.lend() if self.lend else psycopg.connect(**{**_DEFAULTS, **self.parameters})
+        try:
+            connection.autocommit = False
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+            connection.read_only = reading
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def telling(self, name: str) -> AbstractContextManager[None]:
+        """Tell what goes wrong in a block under `name`, without credentials."""
+        secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]
+        return told(name, secrets=[*secrets, *map(quote, secrets)])
 
 
 def address_of(rest: str, options: Mapping[str, str]) -> Address:
