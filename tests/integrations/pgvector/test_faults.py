@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import signal
 import subprocess
 import sys
@@ -299,12 +300,34 @@ def test_a_command_shows_no_password(postgres: Postgres, database: str) -> None:
         _assert_hidden(done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize("secret", ["abcd?efgh", "abcd/efgh", "ab@cd/efgh", "a:bcd/efgh", "abcd#efgh", "ab%cd"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "abcd?efgh",
+        "abcd/efgh",
+        "ab@cd/efgh",
+        "a:bcd/efgh",
+        "abcd#efgh",
+        "ab%cd",
+        "ab@efgh",
+        "ab@cd/efgh%40x",
+        "ab@bcd/efgh/x",
+        "a@b@efgh",
+    ],
+)
 def test_a_password_that_is_not_escaped_is_not_shown(secret: str) -> None:
     for read in (open_store, lambda uri: check_target(uri, metric="dot")):
         with pytest.raises((ConfigError, StoreError)) as raised:
             read(f"pgvector:postgresql://me:{secret}@localhost:1/db?collection=x")
-        assert not {"abcd", "efgh", "bcd"} & set(str(raised.value).replace("/", " ").replace("@", " ").split())
+        assert not {"abcd", "efgh", "bcd"} & set(re.split(r"[/@ %:]", str(raised.value)))
+
+
+@pytest.mark.parametrize("place", ["me:pa@ss/w0rd%40localhost:1/db", "me:pa@ss/w0rd/db", "me:pa@ss/w0rd:1"])
+def test_what_may_be_the_end_of_a_password_is_no_database(place: str) -> None:
+    for read in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises(ConfigError, match="cannot be read") as raised:
+            read(f"pgvector:postgres://{place}?collection=x")
+        assert "w0rd" not in str(raised.value)
 
 
 def test_a_fix_reaches_the_database_it_reads(postgres: Postgres, database: str, tmp_path: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import quote
+
 import numpy as np
 import pytest
 
@@ -113,3 +116,50 @@ def test_collections_stay_in_the_schema_in_which_they_are(postgres: Postgres, ap
     write_store(postgres.uri(app, collection="new"), [_NEW], dim=3, metric="l2")
     assert {schema for schema, _ in _tables(postgres, app)} == {"public"}
     assert open_store(postgres.uri(app, collection="old")).info.count == 1
+
+
+def _name(address: str, **options: str) -> str:
+    from ragdiag_pgvector.address import address_of
+
+    return address_of(address, options).shown(collection="x")
+
+
+def test_equal_places_have_equal_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGHOSTADDR"):
+        monkeypatch.delenv(variable, raising=False)
+    plain = "pgvector:postgresql://db.example/rag?collection=x"
+    for same in ("me:pw@DB.example/rag", "db.Example:5432/rag", "you@db.example/rag"):
+        assert _name(f"postgresql://{same}") == plain
+    assert _name("postgres:///", host="db.example", dbname="rag", user="me") == plain
+    assert _name("postgresql://rag@db.example") == plain, "libpq takes the user's name for the database"
+    monkeypatch.setenv("PGHOST", "DB.example")
+    monkeypatch.setenv("PGDATABASE", "rag")
+    assert _name("postgresql+psycopg://") == _name("postgresql://db.example/") == plain
+    monkeypatch.setenv("PGPORT", "5433")
+    assert _name("postgresql://") == _name("postgresql://db.example:5433/rag") != plain
+    assert _name("postgresql://:5432") == plain
+    monkeypatch.delenv("PGHOST")
+    monkeypatch.delenv("PGPORT")
+    local = _name("postgresql://localhost/rag")
+    assert _name("postgresql://127.0.0.1/rag") == _name("postgresql://[::1]:5432/rag") == local
+    assert local == "pgvector:postgresql://localhost/rag?collection=x"
+    assert _name("postgresql://A,b/rag") == _name("postgresql://a:5432,B:5432/rag")
+    assert _name("postgresql://a,b/rag") != _name("postgresql://a,b:5433/rag")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    names = {_name("postgresql:///rag", host=f"{tmp_path}/{one}") for one in ("real", "real/", "link", "./real")}
+    assert names == {f"pgvector:postgresql:///rag?host={tmp_path.resolve()}/real&collection=x"}
+    assert _name(f"postgresql://{quote(str(tmp_path), safe='')}%2Freal/rag") in names
+    folder = _name("postgresql:///rag").partition("host=")[2].partition("&")[0]
+    assert folder.startswith("/"), "the folder that libpq was built with"
+    assert _name("postgresql:///rag", host=folder) == _name("postgresql:///rag")
+
+
+def test_the_name_of_what_was_chosen_is_that_of_the_target(postgres: Postgres, database: str) -> None:
+    uri = postgres.uri(database, collection="docs")
+    info = write_store(uri, [_NEW], dim=3, metric="l2")
+    assert (
+        open_store(postgres.uri(database)).info.name == info.name == check_target(uri, metric="l2", overwrite=True).name
+    )
+    folder = quote(f"{postgres.folder}/../{postgres.folder.name}/", safe="")
+    assert open_store(f"pgvector:postgresql://postgres@{folder}:5432/{database}?collection=docs").info.name == info.name
