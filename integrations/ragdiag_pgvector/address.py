@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ragdiag.errors import ConfigError, MissingExtraError
 from ragdiag.stores import told
@@ -15,6 +17,7 @@ from ragdiag.stores.uri import check_options
 
 OPTIONS = ("collection", "table", "vector", "id", "text", "metadata", "metric")
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")  # LangChain's addresses name a driver
+_PORT, _LOOPBACK = "5432", ("127.0.0.1", "::1")
 _HIDDEN = ("password", "sslpassword")
 _DEFAULTS = {"connect_timeout": "10", "application_name": "ragdiag", "client_encoding": "utf8"}
 
@@ -46,18 +49,26 @@ class Address:
     def shown(self, **options: str) -> str:
         """Return the canonical URI: host, port and database, and these options; no user and no password.
 
+        What is left out is what libpq takes then, from its environment too; equal places have equal names.
+
         Examples
         --------
         >>> Address({"host": "db", "port": "5433", "dbname": "rag", "user": "me", "password": "s"}).shown(table="a b")
         'pgvector:postgresql://db:5433/rag?table=a%20b'
         """
-        host, port = self.parameters.get("host", ""), self.parameters.get("port", "")
-        if "/" in host or "," in host:  # a folder with a socket, or several hosts
-            options, host = {"host": host, **options}, ""
-        place = f"[{host}]" if ":" in host else host
-        place += f":{port}" if port not in ("", "5432") else ""
+        given = {**_usual(), **{name: value for name, value in self.parameters.items() if value}}
+        host, port = given.get("host") or given.get("hostaddr") or _socket_folder(), given.get("port", "")
+        hosts = [_host(one) for one in host.split(",")]
+        ports = [_PORT if one == "" else one for one in port.split(",")]
+        port = "" if set(ports) == {_PORT} else ",".join(ports)
+        if len(hosts) > 1 or "/" in hosts[0]:  # several hosts, or a folder with a socket
+            options, hosts = {"host": ",".join(hosts), **options}, [""]
+        place = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
+        place += f":{port}" if port else ""
         query = "&".join(f"{name}={_escaped(value)}" for name, value in options.items())
-        return f"pgvector:postgresql://{place}/{_escaped(self.parameters.get('dbname', ''))}?{query}".rstrip("?")
+        return f"pgvector:postgresql://{place}/{_escaped(given.get('dbname') or given.get('user', ''))}?{query}".rstrip(
+            "?"
+        )
 
     @contextmanager
     def connected(self, name: str, *, reading: bool = True) -> Iterator[Any]:
@@ -67,13 +78,9 @@ class Address:
         the connection is closed.
         """
         psycopg = load_psycopg()
-        secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]
         try:
-            connection = self.lend() if self.lend else psycopg.connect(**{**_DEFAULTS, **self.parameters})
+            connection = self.connect(reading=reading)
             try:
-                connection.autocommit = False
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
-                connection.read_only = reading
                 yield connection
                 connection.commit()
             finally:
@@ -81,8 +88,26 @@ class Address:
         except Exception as error:
             if not reading and not isinstance(error, psycopg.Error):
                 raise  # what is written comes from elsewhere
-            with told(name, secrets=[*secrets, *map(quote, secrets)]):
+            with self.telling(name):
                 raise error
+
+    def connect(self, *, reading: bool = True) -> Any:
+        """Return a new connection, whose transactions see one state of the database each."""
+        psycopg = load_psycopg()
+        connection = self.lend() if self.lend else psycopg.connect(**{**_DEFAULTS, **self.parameters})
+        try:
+            connection.autocommit = False
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if reading else None
+            connection.read_only = reading
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def telling(self, name: str) -> AbstractContextManager[None]:
+        """Tell what goes wrong in a block under `name`, without credentials."""
+        secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]
+        return told(name, secrets=[*secrets, *map(quote, secrets)])
 
 
 def address_of(rest: str, options: Mapping[str, str]) -> Address:
@@ -98,9 +123,11 @@ def address_of(rest: str, options: Mapping[str, str]) -> Address:
     hint = "write pgvector:postgresql://user:password@host:5432/database, with @ : / ? of a password as %40 %3A %2F %3F"
     scheme = _SCHEME.match(rest)
     place, _, path = rest[scheme.end() if scheme else 0 :].partition("/")
-    ports = [one.rpartition(":")[2] for one in place.rpartition("@")[2].split(",") if ":" in one.rpartition("]")[2]]
+    user, _, hosts = place.rpartition("@")
+    ports = [one.rpartition(":")[2] for one in hosts.split(",") if ":" in one.rpartition("]")[2]]
     # A password that was not escaped must not be taken for a database, an option or a port, and shown.
-    if not scheme or "@" in path or any("@" in name for name in options) or not all(map(str.isdigit, ports)):
+    odd = "@" in user or any(sign in unquote(path) for sign in "@/:") or any("@" in name for name in options)
+    if not scheme or odd or not all(map(str.isdigit, ports)):
         raise ConfigError("the address of a pgvector: store cannot be read", hint=hint)
     check_options({name: value for name, value in options.items() if name not in known}, OPTIONS, scheme="pgvector")
     try:
@@ -134,6 +161,28 @@ def address_of_engine(engine: Any) -> Address:
 
     own = not hasattr(engine, "sync_engine") and engine.dialect.driver == "psycopg"
     return Address(parameters, lend if own else None)
+
+
+def _usual() -> dict[str, str]:
+    """Return what libpq takes for parameters that are not given."""
+    defaults = load_psycopg().pq.Conninfo.get_defaults()
+    return {default.keyword.decode(): default.val.decode() for default in defaults if default.val}
+
+
+@cache
+def _socket_folder() -> str:
+    """Return where libpq looks for a server when no host is named; only a connection tells."""
+    started = load_psycopg().pq.PGconn.connect_start(b"")  # tried without waiting, and nothing is sent
+    try:
+        return (started.host or b"").decode()
+    finally:
+        started.finish()
+
+
+def _host(name: str) -> str:
+    if name.startswith("/"):
+        return os.path.realpath(name)
+    return "localhost" if name in _LOOPBACK else name.lower()
 
 
 def _escaped(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ragdiag.errors import ConfigError
 from ragdiag.stores.collection_target import DRAFT
 from ragdiag.types import Metric
 
@@ -15,6 +16,8 @@ NOTED = "ragdiag_metric"  # in the metadata of a collection, or the comment of a
 VECTORS = ("vector", "halfvec")
 _METRICS = {"cosine": Metric.COSINE, "ip": Metric.DOT, "l2": Metric.L2}
 _CLASS = re.compile(r"(?:vector|halfvec)_(cosine|ip|l2)_ops")
+_PART = re.compile(r'"(?:[^"]|"")+"|[^".][^.]*')
+_SAID = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern}))?", re.DOTALL)
 _VISIBLE_LAST = 10  # how many places an error lists
 
 
@@ -67,6 +70,45 @@ class Index:
 
 
 @dataclass(frozen=True)
+class TableName:
+    """What the option ``table`` says: ``schema.name``, or a name that the search path leads to.
+
+    A part that holds a dot or begins with ``"`` stands in quotes, its own doubled, as in SQL; capitals count.
+    """
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """As the option ``table`` says it."""
+        parts = [self.name] if self.schema is None else [self.schema, self.name]
+        return ".".join(
+            '"' + one.replace('"', '""') + '"' if "." in one or one[:1] in ('"', "") else one for one in parts
+        )
+
+
+def table_said(text: str) -> TableName:
+    """Read the option ``table``.
+
+    Raises
+    ------
+    ConfigError
+        When it has more than two parts, or quotes that do not end.
+
+    Examples
+    --------
+    >>> table_said('app."v1.2"'), str(table_said('app."v1.2"'))
+    (TableName(schema='app', name='v1.2'), 'app."v1.2"')
+    """
+    if not _SAID.fullmatch(text):
+        raise ConfigError(
+            f"the table {text!r} cannot be read", hint='write schema.table, a name that holds a dot as "a.b"'
+        )
+    parts = [one[1:-1].replace('""', '"') if one[:1] == '"' else one for one in _PART.findall(text)]
+    return TableName(parts[0], parts[1]) if len(parts) == 2 else TableName(None, parts[0])
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, view or foreign table, by its schema and name."""
 
@@ -77,7 +119,7 @@ class Table:
     @property
     def shown(self) -> str:
         """As the option ``table`` names it."""
-        return f"{self.schema}.{self.name}"
+        return str(TableName(self.schema, self.name))
 
     @property
     def sql(self) -> str:
@@ -88,13 +130,24 @@ class Table:
 _TABLES = "SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 
 
-def table_named(connection: Any, name: str) -> Table | None:
-    """Return the table of this name: as the search path finds it, or as ``schema.name``, whatever dots they hold."""
+def schema_of(connection: Any, asked: TableName) -> str | None:
+    """Return where a table is, or would be made: the schema named, else as the search path says; None if nowhere."""
+    if asked.schema is not None:
+        return asked.schema
     row = connection.execute(
-        f"{_TABLES} WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND"
-        " (c.relname = %(name)s AND pg_table_is_visible(c.oid) OR n.nspname || '.' || c.relname = %(name)s)"
-        " ORDER BY c.relname = %(name)s DESC LIMIT 1",
-        {"name": name},
+        "SELECT coalesce((SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname = %s AND pg_table_is_visible(c.oid)),"
+        " current_schema())",
+        (asked.name,),
+    ).fetchone()
+    return None if row[0] is None else str(row[0])
+
+
+def table_named(connection: Any, asked: TableName) -> Table | None:
+    """Return the table of this name, in its schema only; without one as the search path finds it."""
+    row = connection.execute(
+        f"{_TABLES} WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = %s AND c.relname = %s",
+        (schema_of(connection, asked), asked.name),
     ).fetchone()
     return Table(*row) if row else None
 
@@ -146,8 +199,8 @@ def indexes_of(connection: Any, table: Table, column: str) -> list[Index]:
 
 def collections(connection: Any) -> dict[str, tuple[str, str | None]]:
     """Return LangChain's collections by name, drafts too: the UUID of each, and the metric that we noted."""
-    table = table_named(connection, COLLECTIONS)
-    if table is None or table_named(connection, EMBEDDINGS) is None:
+    table = table_named(connection, TableName(None, COLLECTIONS))
+    if table is None or table_named(connection, TableName(None, EMBEDDINGS)) is None:
         return {}
     query = f"SELECT name, uuid::text, cmetadata::json ->> %s FROM {table.sql} ORDER BY name"
     return {name: (uuid, metric) for name, uuid, metric in connection.execute(query, (NOTED,))}

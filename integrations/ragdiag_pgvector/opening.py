@@ -20,11 +20,13 @@ from ragdiag_pgvector.catalogue import (
     Column,
     Index,
     Table,
+    TableName,
     collections,
     columns_of,
     indexes_of,
     listed,
     table_named,
+    table_said,
     tables_with_vectors,
 )
 from ragdiag_pgvector.layout import Layout
@@ -61,7 +63,7 @@ class Asked:
     """
 
     collection: str | None = None
-    table: str | None = None
+    table: TableName | None = None
     vector: str | None = None
     id: str | None = None
     text: str | None = None
@@ -75,7 +77,7 @@ def open_pgvector(rest: str, options: dict[str, str]) -> PgvectorStore:
     """Open ``pgvector:postgresql://user:password@host/db?collection=NAME``, or ``?table=schema.table``."""
     asked = Asked(
         options.get("collection"),
-        options.get("table"),
+        table_said(options["table"]) if "table" in options else None,
         options.get("vector"),
         options.get("id"),
         options.get("text"),
@@ -110,7 +112,7 @@ def open_object(target: Any) -> PgvectorStore:
     return opened(
         address_of_engine(inner.engine),
         Asked(
-            table=f"{inner.schema_name}.{inner.table_name}",
+            table=TableName(inner.schema_name, inner.table_name),
             vector=inner.embedding_column,
             id=inner.id_column,
             text=inner.content_column,
@@ -131,10 +133,11 @@ def opened(address: Address, asked: Asked) -> PgvectorStore:
             name = address.shown(collection=asked.collection)
             layout, noted = _collection(connection, asked.collection, place, name)
         else:
-            table = table_named(connection, asked.table or "")
+            assert asked.table is not None
+            table = table_named(connection, asked.table)
             if table is None:
                 there = listed(tables_with_vectors(connection), "table") or "no table there has vectors"
-                raise StoreNotFoundError(f"{place} has no table {asked.table!r}", hint=f"there is {there}")
+                raise StoreNotFoundError(f"{place} has no table {str(asked.table)!r}", hint=f"there is {there}")
             name = address.shown(table=table.shown)
             layout, noted = _table(connection, table, asked, name)
         indexes = [
@@ -172,7 +175,7 @@ def _chosen(connection: Any, asked: Asked, place: str) -> Asked:
     named = [name for name in collections(connection) if not name.startswith(DRAFT)]
     tables = tables_with_vectors(connection)
     if len(named) + len(tables) == 1:
-        return replace(asked, collection=named[0]) if named else replace(asked, table=tables[0])
+        return replace(asked, collection=named[0]) if named else replace(asked, table=table_said(tables[0]))
     if not named and not tables:
         raise StoreError(
             f"{place} has no table with vectors", hint="is it the right database, with the vector extension?"
@@ -187,7 +190,7 @@ def _collection(connection: Any, collection: str, place: str, name: str) -> tupl
         names = [one for one in found if not one.startswith(DRAFT)]
         there = listed(names, "collection") or f"no collection of LangChain (no {COLLECTIONS} with rows)"
         raise StoreNotFoundError(f"{place} has no collection {collection!r}", hint=f"there is {there}")
-    table = table_named(connection, EMBEDDINGS)
+    table = table_named(connection, TableName(None, EMBEDDINGS))
     assert table is not None
     columns = columns_of(connection, table)
     uuid, noted = found[collection]

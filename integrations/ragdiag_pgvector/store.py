@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ragdiag.stores.rows import clean_text, duplicate_ids
 from ragdiag.types import Batch, Float32, Metric, Shard, StoreInfo
 from ragdiag_pgvector.address import Address, load_psycopg
 from ragdiag_pgvector.catalogue import Index, quoted
+from ragdiag_pgvector.connections import Connections
 from ragdiag_pgvector.layout import Layout
 
 _OPERATORS = {Metric.COSINE: "<=>", Metric.DOT: "<#>", Metric.L2: "<->"}
@@ -27,8 +29,8 @@ _KNOBS = {
 class PgvectorStore:
     """Vectors in PostgreSQL.
 
-    A scan, a sample, a fetch and a search have a connection and a snapshot each. Documents come in the
-    order of their ids.
+    A scan, a sample and a fetch have a connection and a snapshot each; searches share a connection, so that
+    they take as long as they take an application that is connected. Documents come in the order of their ids.
 
     Parameters
     ----------
@@ -61,7 +63,9 @@ class PgvectorStore:
         index: Index | None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self._address, self._layout, self._name = address, layout, name
+        self._layout, self._name = layout, name
+        self._connections = Connections(address, name)
+        weakref.finalize(self, self._connections.close)  # a store that nobody closes leaves none either
         self._settings = dict(settings or {})
         self._values = {"collection": layout.collection}
         count, dim = self._census(connection)
@@ -96,7 +100,7 @@ class PgvectorStore:
 
     def count(self) -> int:
         """Return how many rows have a vector now."""
-        with self._address.connected(self._name) as connection:
+        with self._connections.one() as connection:
             return self._count(connection)
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
@@ -112,7 +116,7 @@ class PgvectorStore:
             dealt = f" AND (hashtextextended({id_}::text, 0) %% %(of)s + %(of)s) %% %(of)s = %(at)s"
             values.update(at=str(shard.index), of=str(shard.count))
             dealt = dealt.replace("%(of)s", "%(of)s::bigint").replace("%(at)s", "%(at)s::bigint")
-        with self._address.connected(self._name) as connection:
+        with self._connections.one() as connection:
             # The reader may take its time between two batches.
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             with connection.cursor("ragdiag_scan") as cursor:
@@ -123,7 +127,7 @@ class PgvectorStore:
 
     def fetch(self, ids: Sequence[str]) -> Batch:
         """Return the documents with these ids, in this order; an unknown id is a `StoreError`."""
-        with self._address.connected(self._name) as connection:
+        with self._connections.one() as connection:
             return self._fetch(connection, ids)
 
     def _fetch(self, connection: Any, ids: Sequence[str]) -> Batch:
@@ -151,7 +155,7 @@ class PgvectorStore:
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return documents drawn uniformly, in the order of their ids; of the others not even the ids are sent."""
         id_ = f"t.{quoted(self._layout.id.name)}"
-        with self._address.connected(self._name) as connection:
+        with self._connections.one() as connection:
             rows = sampled_rows(self._count(connection), size, rng)
             query = (
                 f"SELECT id::text FROM (SELECT {id_} AS id, row_number() OVER (ORDER BY {id_}) AS at"
@@ -177,14 +181,18 @@ class PgvectorStore:
             settings[self._tuning.knob] = str(effort)
         if exact:
             settings.update(dict.fromkeys(("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"), "off"))
-        found = []
-        with self._address.connected(self._name) as connection:
-            for name, value in settings.items():
-                connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+        setting = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+
+        def asked(connection: Any) -> list[Hits]:
+            if settings:
+                connection.execute(f"SELECT {setting}", [part for pair in settings.items() for part in pair])
+            found = []
             for row in np.asarray(queries, dtype=np.float32):
-                asked = {**self._values, "query": "[" + ",".join(map(str, row)) + "]", "k": k}
-                found.append(self._hits(connection.execute(query, asked, prepare=False).fetchall()))
-        return found
+                values = {**self._values, "query": "[" + ",".join(map(str, row)) + "]", "k": k}
+                found.append(self._hits(connection.execute(query, values, prepare=False).fetchall()))
+            return found
+
+        return self._connections.kept(asked)
 
     def _hits(self, rows: Sequence[tuple[str, float]]) -> Hits:
         kept = [(self._own(id_), distance) for id_, distance in rows if not np.isnan(distance)]
@@ -193,7 +201,8 @@ class PgvectorStore:
         return Hits(tuple(id_ for id_, _ in kept), scores)
 
     def close(self) -> None:
-        """Do nothing: no connection stays open between two calls."""
+        """End the connection kept for searches, and those of scans that still run, which then fail."""
+        self._connections.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,14 +23,19 @@ from ragdiag_pgvector.catalogue import (
     EMBEDDINGS,
     NOTED,
     VECTORS,
+    Table,
+    TableName,
     collections,
     columns_of,
     quoted,
+    schema_of,
     table_named,
+    table_said,
 )
 from ragdiag_pgvector.layout import packed
 
 _LOCK = 1573678846307946496  # that LangChain takes to make the extension
+_COLUMNS = {"langchain_id", "content", "embedding", "langchain_metadata"}  # of a table that we make
 _LONGEST = 63  # bytes of a name, what is beyond PostgreSQL cuts off
 # As LangChain's classes make them.
 _TABLES = f"""
@@ -63,8 +69,10 @@ class PgvectorTarget(CollectionTarget):
 
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         with self._writing() as connection:
-            connection.execute(_TABLES)
-            table = table_named(connection, EMBEDDINGS)
+            # Not made in another schema, where they would hide those that are there.
+            if None in [table_named(connection, TableName(None, one)) for one in (COLLECTIONS, EMBEDDINGS)]:
+                connection.execute(_TABLES)
+            table = table_named(connection, TableName(None, EMBEDDINGS))
             if table is None or "id" not in columns_of(connection, table):
                 raise StoreError(
                     f"{self.name}: {EMBEDDINGS} is of an older LangChain", hint="write to another database"
@@ -127,7 +135,7 @@ class PgvectorTarget(CollectionTarget):
 class TableTarget(PgvectorTarget):
     """A new table of LangChain's `PGVectorStore`, whose ids are text."""
 
-    schema: str
+    said: str | None  # the schema, when it is named
     option: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
@@ -138,14 +146,27 @@ class TableTarget(PgvectorTarget):
     @property
     def name(self) -> str:
         """As the store opened there is called."""
-        return self.address.shown(table=f"{self.schema}.{self.collection}")
+        return self.address.shown(table=str(TableName(self.schema, self.collection)))
+
+    @cached_property
+    def schema(self) -> str:
+        """As the store opened there is found: without one that is named, the search path of the database says."""
+        asked = TableName(self.said, self.collection)
+        if asked.schema is not None:
+            return asked.schema
+        place = self.address.shown(table=str(asked))
+        with self.address.connected(place) as connection:
+            found = schema_of(connection, asked)
+        if found is None:
+            raise StoreError(f"{place}: the search path leads to no schema", hint="name one: ?table=SCHEMA.NAME")
+        return found
 
     @contextmanager
     def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
         """Give another name in the same schema."""
         with super().draft(uri, overwrite=overwrite) as draft:
             plain = split_options(draft.uri)[1]["table"]
-            yield replace(draft, uri=with_option(draft.uri, "table", f"{self.schema}.{plain}"))
+            yield replace(draft, uri=with_option(draft.uri, "table", str(TableName(self.schema, plain))))
 
     def _collections(self) -> set[str]:
         with self.address.connected(self.name) as connection:
@@ -160,6 +181,9 @@ class TableTarget(PgvectorTarget):
     def _fill(self, collection: str, batches: Iterator[Batch], new: NewStore) -> None:
         place = self._place_of(collection)
         with self._writing() as connection:
+            old = table_named(connection, TableName(self.schema, self.collection))
+            if old is not None:  # told before the work, and again before it is replaced
+                self._refuse_others(connection, old)
             connection.execute(
                 f"CREATE TABLE {place} (langchain_id TEXT PRIMARY KEY, content TEXT NOT NULL,"
                 f" embedding vector({int(new.dim)}) NOT NULL, langchain_metadata JSON)",
@@ -176,16 +200,24 @@ class TableTarget(PgvectorTarget):
 
     def _rename(self, draft: str) -> None:
         with self._writing() as connection:
-            old = table_named(connection, f"{self.schema}.{self.collection}")
+            old = table_named(connection, TableName(self.schema, self.collection))
             if old is not None:
-                if not any(column.kind in VECTORS for column in columns_of(connection, old).values()):
-                    raise StoreError(f"{self.name} holds no vectors", hint="it is not replaced; name another table")
+                self._refuse_others(connection, old)
                 connection.execute(f"DROP TABLE {self._place_of(self.collection)}", ())
             connection.execute(f"ALTER TABLE {self._place_of(draft)} RENAME TO {quoted(self.collection)}", ())
             key = self.collection.encode()[: _LONGEST - len("_pkey")].decode(errors="ignore") + "_pkey"
             if key not in self._names(connection):
                 old_key = self._place_of(f"{draft}_pkey")
                 connection.execute(f"ALTER INDEX {old_key} RENAME TO {quoted(key)}", ())
+
+    def _refuse_others(self, connection: Any, table: Table) -> None:
+        """Raise when a table is an application's own: only one that holds nothing but a store is replaced."""
+        columns = columns_of(connection, table)
+        if set(columns) != _COLUMNS or columns["embedding"].kind not in VECTORS:
+            raise StoreError(
+                f"{self.name} is no table of LangChain's PGVectorStore alone, its columns are {', '.join(columns)}",
+                hint="it is not replaced; name another table",
+            )
 
     def _drop(self, collection: str) -> None:
         with self.address.connected(self.name, reading=False) as connection:
@@ -205,8 +237,8 @@ def pgvector_target(rest: str, options: dict[str, str]) -> PgvectorTarget:
         return PgvectorTarget(options.get("collection", ""), address)
     if "collection" in options:
         raise ConfigError("a pgvector: store is a table or a collection", hint="leave out ?table or ?collection")
-    schema, dot, table = options["table"].partition(".")
-    return TableTarget(table, address, schema) if dot else TableTarget(schema, address, "public")
+    asked = table_said(options["table"])
+    return TableTarget(asked.name, address, asked.schema)
 
 
 def _ids(batch: Batch, name: str) -> list[str]:

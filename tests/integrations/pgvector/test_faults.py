@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -124,10 +127,82 @@ def test_no_connection_is_left(postgres: Postgres, database: str) -> None:
     next(running)
     running.close()
     store.sample(5, np.random.default_rng(0))
-    store.search(np.ones((2, DIM), np.float32), 3)
     for bad in ([0.0] * (DIM + 1), [np.nan] * DIM):
         with pytest.raises(StoreError):
             store.search(np.array([bad], dtype=np.float32), 3)
+    assert _sessions(postgres, database) == 0
+    store.search(np.ones((2, DIM), np.float32), 3)
+    store.close()
+    assert _sessions(postgres, database) == 0
+    store.search(np.ones((2, DIM), np.float32), 3)
+    del store, running
+    gc.collect()  # the errors above still hold it
+    assert _sessions(postgres, database) == 0, "one that nobody closed"
+
+
+def _backends(postgres: Postgres, database: str) -> list[tuple[int, str]]:
+    query = "SELECT pid, state FROM pg_stat_activity WHERE datname = %s AND application_name = 'ragdiag' ORDER BY 1"
+    return [(pid, state) for pid, state in postgres.sql("postgres", query, (database,))]
+
+
+def test_searches_share_a_connection(postgres: Postgres, database: str) -> None:
+    store: Any = open_store(_fill(postgres, database))
+    assert _sessions(postgres, database) == 0
+    queries = np.random.default_rng(1).normal(size=(8, DIM)).astype(np.float32)
+    expected = [hits.ids for hits in store.search(queries, 5)]
+    first = _backends(postgres, database)
+    assert [state for _, state in first] == ["idle"], "and no transaction is left open"
+    assert [store.search(queries[at : at + 1], 5)[0].ids for at in range(8)] == expected
+    assert store.search(queries, 5, exact=True)[0].ids == expected[0]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda at: store.search(queries[at % 8 : at % 8 + 1], 5)[0].ids, range(80)))
+    assert found == expected * 10
+    assert _backends(postgres, database) == first, "the very same"
+    postgres.sql("postgres", "SELECT pg_terminate_backend(%s)", (first[0][0],))
+    assert [hits.ids for hits in store.search(queries, 5)] == expected, "another is made when the server ended it"
+    ((pid, state),) = _backends(postgres, database)
+    assert (pid != first[0][0], state) == (True, "idle")
+    store.close()
+    store.close()
+    assert _sessions(postgres, database) == 0
+
+
+def test_settings_of_one_search_do_not_reach_the_next(postgres: Postgres, database: str) -> None:
+    store: Any = open_store(_fill(postgres, database))
+    store.search(np.ones((1, DIM), np.float32), 3, exact=True)
+    ask = store._connections.kept
+    assert ask(lambda connection: connection.execute("SHOW enable_indexscan").fetchone()) == ("on",)
+    assert ask(lambda connection: connection.execute("SHOW transaction_read_only").fetchone()) == ("on",)
+    store.close()
+
+
+def test_close_ends_the_connections_of_running_scans(postgres: Postgres, database: str) -> None:
+    store = open_store(_fill(postgres, database))
+    running = [store.scan(batch_size=10), store.scan(batch_size=20)]
+    for one in running:
+        next(one)
+    assert [state for _, state in _backends(postgres, database)] == ["idle in transaction"] * 2
+    store.close()
+    assert _sessions(postgres, database) == 0
+    for one in running:
+        with pytest.raises(StoreError, match="closed"):
+            next(one)
+
+
+def test_close_ends_a_query_of_another_thread(postgres: Postgres, database: str) -> None:
+    store: Any = open_store(_fill(postgres, database))
+
+    def sleep(connection: Any) -> None:
+        connection.execute("SELECT pg_sleep(60)")
+
+    with ThreadPoolExecutor(1) as threads:
+        asleep = threads.submit(store._connections.kept, sleep)
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
+        while not asleep.done() and postgres.sql("postgres", query, (database,)) == [(0,)]:
+            time.sleep(0.02)
+        store.close()
+        with pytest.raises(StoreError):
+            asleep.result(timeout=30)
     assert _sessions(postgres, database) == 0
 
 
@@ -225,12 +300,34 @@ def test_a_command_shows_no_password(postgres: Postgres, database: str) -> None:
         _assert_hidden(done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize("secret", ["abcd?efgh", "abcd/efgh", "ab@cd/efgh", "a:bcd/efgh", "abcd#efgh", "ab%cd"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "abcd?efgh",
+        "abcd/efgh",
+        "ab@cd/efgh",
+        "a:bcd/efgh",
+        "abcd#efgh",
+        "ab%cd",
+        "ab@efgh",
+        "ab@cd/efgh%40x",
+        "ab@bcd/efgh/x",
+        "a@b@efgh",
+    ],
+)
 def test_a_password_that_is_not_escaped_is_not_shown(secret: str) -> None:
     for read in (open_store, lambda uri: check_target(uri, metric="dot")):
         with pytest.raises((ConfigError, StoreError)) as raised:
             read(f"pgvector:postgresql://me:{secret}@localhost:1/db?collection=x")
-        assert not {"abcd", "efgh", "bcd"} & set(str(raised.value).replace("/", " ").replace("@", " ").split())
+        assert not {"abcd", "efgh", "bcd"} & set(re.split(r"[/@ %:]", str(raised.value)))
+
+
+@pytest.mark.parametrize("place", ["me:pa@ss/w0rd%40localhost:1/db", "me:pa@ss/w0rd/db", "me:pa@ss/w0rd:1"])
+def test_what_may_be_the_end_of_a_password_is_no_database(place: str) -> None:
+    for read in (open_store, lambda uri: check_target(uri, metric="dot")):
+        with pytest.raises(ConfigError, match="cannot be read") as raised:
+            read(f"pgvector:postgres://{place}?collection=x")
+        assert "w0rd" not in str(raised.value)
 
 
 def test_a_fix_reaches_the_database_it_reads(postgres: Postgres, database: str, tmp_path: Any) -> None:

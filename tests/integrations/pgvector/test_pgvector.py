@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ragdiag.errors import ConfigError, StoreError, StoreNotFoundError, TargetExistsError
-from ragdiag.stores import metric_of_target, open_store, write_store
+from ragdiag.stores import check_target, metric_of_target, open_store, write_store
 from ragdiag.testing.engine_contract import true_scores
 from ragdiag.types import Batch, Float32, Metric, Shard
 from tests.postgres import PASSWORD, Postgres
@@ -310,12 +311,35 @@ def test_values_that_postgresql_does_not_take(postgres: Postgres, database: str)
         assert open_store(uri).info.count == 1
 
 
-def test_a_table_without_vectors_is_not_replaced(postgres: Postgres, database: str) -> None:
-    postgres.sql(database, "CREATE TABLE customers (id int)")
-    with pytest.raises(StoreError, match="not replaced"):
-        write_store(postgres.uri(database, table="customers"), [_batch()], dim=DIM, metric="dot", overwrite=True)
+@pytest.mark.parametrize("columns", ["id int", "id serial primary key, name text, price numeric, embedding vector(8)"])
+def test_a_table_of_an_application_is_not_replaced(postgres: Postgres, database: str, columns: str) -> None:
+    postgres.sql(database, f"CREATE TABLE products ({columns})")
+    postgres.sql(database, "INSERT INTO products (id) VALUES (7)")
+
+    def taken() -> Iterator[Batch]:
+        raise AssertionError("refused before the work")
+        yield
+
+    uri = postgres.uri(database, table="products")
+    with pytest.raises(StoreError, match=r"its columns are id.* not replaced"):
+        write_store(uri, taken(), dim=DIM, metric="dot", overwrite=True)
+    with check_target(uri, metric="dot", overwrite=True).draft(uri, overwrite=True) as draft:
+        write_store(draft.uri, [_batch()], dim=DIM, metric="dot")
+        with pytest.raises(StoreError, match="not replaced"):
+            draft.put()
+    assert postgres.sql(database, "SELECT id FROM products") == [(7,)]
     tables = postgres.sql(database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    assert tables == [("customers",)]
+    assert tables == [("products",)]
+
+
+@pytest.mark.parametrize("more", ["price numeric", "owner text"])
+def test_a_table_of_ours_with_a_column_more_is_not_replaced(postgres: Postgres, database: str, more: str) -> None:
+    uri = postgres.uri(database, table="docs")
+    write_store(uri, [_batch()], dim=DIM, metric="dot")
+    postgres.sql(database, f"ALTER TABLE docs ADD {more}")
+    with pytest.raises(StoreError, match=f"langchain_metadata, {more.split()[0]}: it is not replaced"):
+        write_store(uri, [_batch(1)], dim=DIM, metric="dot", overwrite=True)
+    np.testing.assert_array_equal(open_store(uri).fetch(IDS).vectors, _vectors())
 
 
 def test_the_application_is_named_and_options_of_libpq_are_passed_on(postgres: Postgres, database: str) -> None:
