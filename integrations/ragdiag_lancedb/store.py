@@ -33,7 +33,7 @@ from ragdiag.stores.parquet_columns import (
 )
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, IntArray, Metric, Shard, StoreInfo
-from ragdiag_lancedb.table import index_of, kept_rows, metadata_of, whole
+from ragdiag_lancedb.table import column_of, dimension_of, index_of, kept_rows, metadata_of, whole
 from ragdiag_lancedb.tuning import REFINE, is_quantised, partitions_of, told_scores, true_scores, tuned, tuning_of
 
 _ID_NAMES = ("id", "_id")
@@ -97,7 +97,7 @@ class LanceStore:
                 for field in schema
                 if field.name not in used and not is_vector_type(field.type, integers=False)
             ]
-            dim = self._dimension(table, schema.field(self._vector).type)
+            dim = dimension_of(table, self._vector, name)
             indexed, kind, index_metric = index_of(table, self._vector)
             # By another metric LanceDB reads the whole table, and warns for each query that it does.
             self._used = indexed and (metric is None or index_metric in (None, metric))
@@ -199,20 +199,12 @@ class LanceStore:
     def _columns(self) -> list[str]:
         return [name for name in (self._vector, self._id, self._text, *self._others) if name is not None]
 
-    def _dimension(self, table: Any, kind: Any) -> int:
-        if load_pyarrow().types.is_fixed_size_list(kind):
-            return int(kind.list_size)
-        first = whole(table.search().select([self._vector]).limit(1).to_arrow().column(0))
-        if not len(first):
-            raise StoreError(f"{self._name} holds no rows", hint="write at least two vectors")
-        return int(to_vectors(first, name=self._name, row=0, dim=None).shape[1])
-
     def _ids_of(self, table: Any) -> Any:
         """Return all ids of a version, read once, as Arrow's strings; None where row numbers serve."""
         if self._id is None:
             return None
         if self._known is None or self._known[0] != table.version:
-            ids = to_ids(self._all(table, self._id), name=self._name)
+            ids = to_ids(column_of(table, self._id, self._kept(table)), name=self._name)
             check_unique(ids, name=self._name)
             self._known = table.version, ids
         return self._known[1]
@@ -220,14 +212,8 @@ class LanceStore:
     def _row_ids(self, table: Any) -> Any:
         """Return LanceDB's own ids of all rows, by which hits without ids are found again."""
         if self._known is None or self._known[0] != table.version:
-            self._known = table.version, self._all(table, _ROW)
+            self._known = table.version, column_of(table, _ROW, self._kept(table))
         return self._known[1]
-
-    def _all(self, table: Any, column: str) -> Any:
-        query = table.search().with_row_id(column == _ROW).select([column])
-        values = whole(query.limit(max(1, table.count_rows())).to_arrow().column(column))
-        kept = self._kept(table)
-        return values if kept is None else values.take(load_pyarrow().array(kept))
 
     def _kept(self, table: Any) -> IntArray | None:
         """Return the offsets of the rows that have a vector, where some have none; searches skip those too."""
@@ -317,5 +303,7 @@ class LanceStore:
             ids = [str(row) for row in load_pyarrow().compute.index_in(column, self._row_ids(table)).to_pylist()]
         if estimated:
             vectors = to_vectors(whole(found.column(self._vector)), name=self._name, row=0, dim=self._info.dim)
-            return Hits(tuple(ids), true_scores(query, vectors, metric))
+            scores = true_scores(query, vectors, metric)
+            order = np.argsort(-scores, kind="stable")  # `Hits` are best first, and the estimates may not be
+            return Hits(tuple(ids[at] for at in order), scores[order])
         return Hits(tuple(ids), told_scores(found.column("_distance").to_numpy(), metric))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ragdiag.stores.parquet_columns import to_python
+from ragdiag.errors import StoreError
+from ragdiag.stores.parquet_columns import load_pyarrow, to_python, to_vectors
 from ragdiag.types import IntArray, Metric
 from ragdiag_lancedb.names import fields
 
@@ -23,6 +24,25 @@ def index_of(table: Any, vector: str) -> tuple[bool, str, Metric | None]:
         if facts is not None:
             return True, str(facts.index_type), Metric(facts.distance_type) if facts.distance_type else None
     return False, "", None
+
+
+def dimension_of(table: Any, vector: str, name: str) -> int:
+    """Return the length of the vectors."""
+    kind = table.schema.field(vector).type
+    if load_pyarrow().types.is_fixed_size_list(kind):
+        return int(kind.list_size)
+    query = table.search().where(f"`{vector}` IS NOT NULL").select([vector])
+    first = whole(query.limit(1).to_arrow().column(0))
+    if not len(first):
+        raise StoreError(f"{name} holds no rows", hint="write at least two vectors")
+    return int(to_vectors(first, name=name, row=0, dim=None).shape[1])
+
+
+def column_of(table: Any, column: str, kept: IntArray | None) -> Any:
+    """Return a column, or LanceDB's own ids (``_rowid``), of the rows that are kept."""
+    query = table.search().with_row_id(column == "_rowid").select([column])
+    values = whole(query.limit(max(1, table.count_rows())).to_arrow().column(column))
+    return values if kept is None else values.take(load_pyarrow().array(kept))
 
 
 def kept_rows(table: Any, vector: str) -> IntArray | None:

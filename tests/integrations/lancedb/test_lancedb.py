@@ -160,7 +160,7 @@ def test_a_quantised_index_is_missed_by_some_and_refining_finds_all(tmp_path: Pa
     for effort in (1, 64):
         found = store.search(queries, 10, effort=effort)
         recalls.append(np.mean([len(want & set(hits.ids)) / 10 for want, hits in zip(truth, found, strict=True)]))
-    assert store.tuning.knob == "refine_factor (with nprobes 64)"
+    assert store.tuning.knob.startswith("refine_factor")
     assert recalls[0] < recalls[1] == 1
 
 
