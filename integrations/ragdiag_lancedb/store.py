@@ -24,7 +24,6 @@ from ragdiag.stores.base import WHOLE
 from ragdiag.stores.parquet_columns import (
     check_unique,
     is_vector_type,
-    known_column,
     load_pyarrow,
     to_ids,
     to_python,
@@ -33,7 +32,7 @@ from ragdiag.stores.parquet_columns import (
 )
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, IntArray, Metric, Shard, StoreInfo
-from ragdiag_lancedb.table import column_of, dimension_of, index_of, kept_rows, metadata_of, whole
+from ragdiag_lancedb.table import column_of, dimension_of, index_of, kept_rows, metadata_of, named_column, whole
 from ragdiag_lancedb.tuning import REFINE, is_quantised, partitions_of, told_scores, true_scores, tuned, tuning_of
 
 _ID_NAMES = ("id", "_id")
@@ -89,8 +88,8 @@ class LanceStore:
             schema = table.schema
             self._vector = vector_column(schema, vector, name)
             count = self._size(table)
-            self._id = self._column(schema, id, _ID_NAMES)
-            self._text = self._column(schema, text, _TEXT_NAMES)
+            self._id = named_column(schema, id, _ID_NAMES, name)
+            self._text = named_column(schema, text, _TEXT_NAMES, name)
             used = {self._vector, self._id, self._text}
             self._others = [
                 field.name
@@ -190,12 +189,6 @@ class LanceStore:
         table.checkout(table.version)  # whatever is written from now on
         return table
 
-    def _column(self, schema: Any, asked: str | None, usual: tuple[str, ...]) -> str | None:
-        column = asked if asked is not None else next((name for name in usual if name in schema.names), None)
-        if column is not None:
-            known_column(schema, column, self._name)
-        return column
-
     def _columns(self) -> list[str]:
         return [name for name in (self._vector, self._id, self._text, *self._others) if name is not None]
 
@@ -276,9 +269,8 @@ class LanceStore:
         if self._text is not None:
             values = to_python(parts[self._text], name=self._name)
             texts = [clean_text(None if value is None else str(value)) for value in values]
-        return Batch(
-            ids, vectors, texts, metadata_of(parts, self._others, len(rows), self._name) if self._others else None
-        )
+        metadata = metadata_of(parts, self._others, len(rows), self._name) if self._others else None
+        return Batch(ids, vectors, texts, metadata)
 
     def _search_one(self, table: Any, query: Float32, k: int, exact: bool, effort: int | None) -> Hits:
         metric, by_index = self._info.metric or Metric.L2, self._used and not exact

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ragdiag.errors import StoreError
-from ragdiag.stores.parquet_columns import load_pyarrow, to_python, to_vectors
+from ragdiag.stores.parquet_columns import known_column, load_pyarrow, to_python, to_vectors
 from ragdiag.types import IntArray, Metric
 from ragdiag_lancedb.names import fields
 
@@ -24,6 +24,14 @@ def index_of(table: Any, vector: str) -> tuple[bool, str, Metric | None]:
         if facts is not None:
             return True, str(facts.index_type), Metric(facts.distance_type) if facts.distance_type else None
     return False, "", None
+
+
+def named_column(schema: Any, asked: str | None, usual: tuple[str, ...], name: str) -> str | None:
+    """Return the column that was asked for, or the first usual one that is there."""
+    column = asked if asked is not None else next((known for known in usual if known in schema.names), None)
+    if column is not None:
+        known_column(schema, column, name)
+    return column
 
 
 def dimension_of(table: Any, vector: str, name: str) -> int:
