@@ -267,8 +267,7 @@ class LanceStore:
         vectors = to_vectors(parts[self._vector], name=self._name, row=first, dim=self._info.dim)
         texts = None
         if self._text is not None:
-            values = to_python(parts[self._text], name=self._name)
-            texts = [clean_text(None if value is None else str(value)) for value in values]
+            texts = [clean_text(None if v is None else str(v)) for v in to_python(parts[self._text], name=self._name)]
         metadata = metadata_of(parts, self._others, len(rows), self._name) if self._others else None
         return Batch(ids, vectors, texts, metadata)
 
