@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ragdiag.stores import Opener
-from ragdiag_lancedb.opening import accepts, open_lancedb, open_object
+from ragdiag_lancedb.opening import accepts, claims_path, open_lancedb, open_object
 from ragdiag_lancedb.write import lancedb_target
 
 opener = Opener(
@@ -13,5 +13,6 @@ opener = Opener(
     open_uri=open_lancedb,
     accepts=accepts,
     open_object=open_object,
+    claims_path=claims_path,
     target=lancedb_target,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,11 +13,16 @@ from ragdiag.stores.uri import with_option, without_credentials
 
 OPTIONS = ("table", "vector", "id", "text", "metadata", "metric")
 METADATA = "metadata"  # the column in which both of LangChain's classes keep it
+# Each thread of LanceDB's holds memory of its own: with these an audit of 100,000 × 384 needs a third less. Read once,
+# at its first use; one that is set stays.
+_THREADS = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "2"}
 SUFFIX = ".lance"  # of the folder of a table
 
 
 def load_lancedb() -> Any:
     """Return the client, or name the extra that brings it."""
+    for setting, value in _THREADS.items():
+        os.environ.setdefault(setting, value)
     try:
         import lancedb
     except ImportError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from ragdiag.errors import StoreError, StoreNotFoundError
 from ragdiag.stores import as_metric, check_options, told, without_credentials
 from ragdiag.stores.uri import existing_path
-from ragdiag_lancedb.names import OPTIONS, load_lancedb, shown
+from ragdiag_lancedb.names import OPTIONS, SUFFIX, load_lancedb, shown
 from ragdiag_lancedb.store import LanceStore
 
 _LISTED = 10
@@ -36,7 +37,20 @@ def open_lancedb(rest: str, options: dict[str, str]) -> LanceStore:
         id=options.get("id"),
         text=options.get("text"),
         metric=asked,
+        own=True,
     )
+
+
+def claims_path(path: str) -> bool:
+    """Whether a bare path is a folder of LanceDB; nothing is imported.
+
+    Examples
+    --------
+    >>> claims_path("no such folder")
+    False
+    """
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return any(name.endswith(SUFFIX) and os.path.isdir(os.path.join(path, name, "_versions")) for name in names)
 
 
 def accepts(target: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from ragdiag.stores.base import WHOLE
 from ragdiag.stores.parquet_columns import (
     check_unique,
     is_vector_type,
-    known_column,
     load_pyarrow,
     to_ids,
     to_python,
@@ -31,14 +31,13 @@ from ragdiag.stores.parquet_columns import (
     vector_column,
 )
 from ragdiag.stores.rows import clean_text
-from ragdiag.types import Batch, Float32, Float64, IntArray, Metric, Shard, StoreInfo
-from ragdiag_lancedb.names import fields
+from ragdiag.types import Batch, Float32, IntArray, Metric, Shard, StoreInfo
+from ragdiag_lancedb.table import column_of, dimension_of, index_of, kept_rows, metadata_of, named_column, whole
+from ragdiag_lancedb.tuning import REFINE, is_quantised, partitions_of, told_scores, true_scores, tuned, tuning_of
 
 _ID_NAMES = ("id", "_id")
 _TEXT_NAMES = ("text", "page_content", "content")
 _ROW = "_rowid"
-_NPROBES = 20  # what LanceDB uses when nothing is said
-_TRIED = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 class LanceStore:
@@ -57,6 +56,8 @@ class LanceStore:
     metric : Metric, optional
         By which the application asks. When not given it is that of the index, and the squared Euclidean
         distance where there is none, as LanceDB does it.
+    own : bool
+        Whether searches may keep the table open and follow its newest version: no application's view counts.
 
     Raises
     ------
@@ -73,25 +74,32 @@ class LanceStore:
         id: str | None = None,  # noqa: A002 - what the option of the URI is called
         text: str | None = None,
         metric: Metric | None = None,
+        own: bool = False,
     ) -> None:
         self._open_table = open_table
         self._name = name
         self._asked = metric
+        self._own = own
+        self._held: Any = None
+        self._nulls: tuple[int, IntArray | None] | None = None
         self._known: tuple[int, Any] | None = None
         with told(name):
             table = self._table()
-            schema, count = table.schema, int(table.count_rows())
+            schema = table.schema
             self._vector = vector_column(schema, vector, name)
-            self._id = self._column(schema, id, _ID_NAMES)
-            self._text = self._column(schema, text, _TEXT_NAMES)
+            count = self._size(table)
+            self._id = named_column(schema, id, _ID_NAMES, name)
+            self._text = named_column(schema, text, _TEXT_NAMES, name)
             used = {self._vector, self._id, self._text}
             self._others = [
                 field.name
                 for field in schema
                 if field.name not in used and not is_vector_type(field.type, integers=False)
             ]
-            dim = self._dimension(table, schema.field(self._vector).type)
-            self._indexed, kind, index_metric = self._index(table)
+            dim = dimension_of(table, self._vector, name)
+            indexed, kind, index_metric = index_of(table, self._vector)
+            # By another metric LanceDB reads the whole table, and warns for each query that it does.
+            self._used = indexed and (metric is None or index_metric in (None, metric))
             self._ids_of(table)
         self._info = StoreInfo(
             name=name,
@@ -112,15 +120,20 @@ class LanceStore:
 
     @property
     def tuning(self) -> Tuning:
-        """Exact by ``bypass_vector_index``; with an index, the number of its partitions that are searched."""
-        if not self._indexed:
+        """Exact by ``bypass_vector_index``; the knob is that of the index, where queries use it."""
+        if not self._used:
             return Tuning(exact=True)
-        return Tuning(exact=True, knob="nprobes", value=_NPROBES, values=_TRIED)
+        with told(self._name):
+            return tuning_of(self._info.index, self._partitions)
+
+    @cached_property
+    def _partitions(self) -> int | None:
+        return partitions_of(self._table(), self._vector, self._info.dim)
 
     def count(self) -> int:
         """Return how many rows there are now."""
         with told(self._name):
-            return int(self._table().count_rows())
+            return self._size(self._table())
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the rows of one contiguous shard in order, of the version there is when it begins."""
@@ -131,11 +144,14 @@ class LanceStore:
     def _scan(self, size: int, shard: Shard) -> Iterator[Batch]:
         with told(self._name):
             table = self._table()
-            start, stop = shard_bounds(int(table.count_rows()), shard)
+            start, stop = shard_bounds(self._size(table), shard)
             if start == stop:
                 return
-            query = table.search().select(self._columns()).offset(start).limit(stop - start)
-            for batch in query.to_batches(size):
+            kept = self._kept(table)
+            first, last = (start, stop) if kept is None else (int(kept[start]), int(kept[stop - 1]) + 1)
+            query = table.search().select(self._columns()).offset(first).limit(last - first)
+            for read in query.to_batches(size):
+                batch = read if kept is None else read.filter(read.column(0).is_valid())
                 for at in range(0, batch.num_rows, size):
                     part = batch.slice(at, size)
                     yield self._batch(part, np.arange(start, start + part.num_rows))
@@ -153,13 +169,13 @@ class LanceStore:
         """Return rows drawn uniformly without replacement, in their order."""
         with told(self._name):
             table = self._table()
-            rows = sampled_rows(int(table.count_rows()), size, rng)
+            rows = sampled_rows(self._size(table), size, rng)
             return self._taken(table, rows, np.arange(len(rows)))
 
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
-        """Return what LanceDB finds, asked as the application asks it; `effort` is ``nprobes``."""
+        """Return what LanceDB finds, asked as the application asks it, in the newest version."""
         with told(self._name, hint="LanceDB searches columns of fixed-size lists"):
-            table = self._table()
+            table = self._searched()
             return [self._search_one(table, query, k, exact, effort) for query in queries]
 
     def close(self) -> None:
@@ -173,40 +189,15 @@ class LanceStore:
         table.checkout(table.version)  # whatever is written from now on
         return table
 
-    def _column(self, schema: Any, asked: str | None, usual: tuple[str, ...]) -> str | None:
-        column = asked if asked is not None else next((name for name in usual if name in schema.names), None)
-        if column is not None:
-            known_column(schema, column, self._name)
-        return column
-
     def _columns(self) -> list[str]:
         return [name for name in (self._vector, self._id, self._text, *self._others) if name is not None]
-
-    def _dimension(self, table: Any, kind: Any) -> int:
-        if load_pyarrow().types.is_fixed_size_list(kind):
-            return int(kind.list_size)
-        first = _whole(table.search().select([self._vector]).limit(1).to_arrow().column(0))
-        if not len(first):
-            raise StoreError(f"{self._name} holds no rows", hint="write at least two vectors")
-        return int(to_vectors(first, name=self._name, row=0, dim=None).shape[1])
-
-    def _index(self, table: Any) -> tuple[bool, str, Metric | None]:
-        """Return whether the vectors have an index, its kind, and what it was built for."""
-        for index in table.list_indices():
-            if list(index.columns) != [self._vector]:
-                continue
-            facts = table.index_stats(index.name)
-            if facts is None:
-                continue
-            return True, str(facts.index_type), Metric(facts.distance_type) if facts.distance_type else None
-        return False, "", None
 
     def _ids_of(self, table: Any) -> Any:
         """Return all ids of a version, read once, as Arrow's strings; None where row numbers serve."""
         if self._id is None:
             return None
         if self._known is None or self._known[0] != table.version:
-            ids = to_ids(self._all(table, self._id), name=self._name)
+            ids = to_ids(column_of(table, self._id, self._kept(table)), name=self._name)
             check_unique(ids, name=self._name)
             self._known = table.version, ids
         return self._known[1]
@@ -214,17 +205,33 @@ class LanceStore:
     def _row_ids(self, table: Any) -> Any:
         """Return LanceDB's own ids of all rows, by which hits without ids are found again."""
         if self._known is None or self._known[0] != table.version:
-            self._known = table.version, self._all(table, _ROW)
+            self._known = table.version, column_of(table, _ROW, self._kept(table))
         return self._known[1]
 
-    def _all(self, table: Any, column: str) -> Any:
-        query = table.search().with_row_id(column == _ROW).select([column])
-        return _whole(query.limit(max(1, table.count_rows())).to_arrow().column(column))
+    def _kept(self, table: Any) -> IntArray | None:
+        """Return the offsets of the rows that have a vector, where some have none; searches skip those too."""
+        if self._nulls is None or self._nulls[0] != table.version:
+            self._nulls = table.version, kept_rows(table, self._vector)
+        return self._nulls[1]
+
+    def _size(self, table: Any) -> int:
+        kept = self._kept(table)
+        return int(table.count_rows()) if kept is None else len(kept)
+
+    def _searched(self) -> Any:
+        """Return the table for a search; opening it costs more than many a search."""
+        if not self._own:
+            return self._table()
+        if self._held is None:
+            self._held = self._open_table()
+        else:
+            self._held.checkout_latest()
+        return self._held
 
     def _rows(self, table: Any, ids: Sequence[str]) -> IntArray:
         known = self._ids_of(table)
         if known is None:
-            numbers = NumberIds(int(table.count_rows()))
+            numbers = NumberIds(self._size(table))
             found = [numbers.row(id_) for id_ in ids]
         else:
             pa = load_pyarrow()
@@ -239,14 +246,20 @@ class LanceStore:
         """Return these rows, which ascend, in another order."""
         if not len(rows):
             return joined([], self._info)
-        found = table.take_offsets(rows.tolist()).select(self._columns()).to_arrow().combine_chunks()
+        kept = self._kept(table)
+        found = (
+            table.take_offsets((rows if kept is None else kept[rows]).tolist())
+            .select(self._columns())
+            .to_arrow()
+            .combine_chunks()
+        )
         if found.num_rows != len(rows):
             raise StoreError(f"{self._name} gave {found.num_rows} of {len(rows)} rows", hint="try again")
         return self._batch(found.take(order), rows[order])
 
     def _batch(self, table: Any, rows: IntArray) -> Batch:
         first = int(rows.min()) if len(rows) else 0
-        parts = {name: _whole(table.column(at)) for at, name in enumerate(table.schema.names)}
+        parts = {name: whole(table.column(at)) for at, name in enumerate(table.schema.names)}
         if self._id is not None:
             ids = to_ids(parts[self._id], name=self._name, row=first).to_pylist()
         else:
@@ -254,39 +267,34 @@ class LanceStore:
         vectors = to_vectors(parts[self._vector], name=self._name, row=first, dim=self._info.dim)
         texts = None
         if self._text is not None:
-            values = to_python(parts[self._text], name=self._name)
-            texts = [clean_text(None if value is None else str(value)) for value in values]
-        return Batch(ids, vectors, texts, self._metadata(parts, len(rows)) if self._others else None)
-
-    def _metadata(self, parts: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
-        metadata: list[dict[str, Any]] = [{} for _ in range(count)]
-        for name in self._others:
-            for entry, value in zip(metadata, to_python(parts[name], name=self._name), strict=True):
-                entry.update(fields(name, value))
-        return metadata
+            texts = [clean_text(None if v is None else str(v)) for v in to_python(parts[self._text], name=self._name)]
+        metadata = metadata_of(parts, self._others, len(rows), self._name) if self._others else None
+        return Batch(ids, vectors, texts, metadata)
 
     def _search_one(self, table: Any, query: Float32, k: int, exact: bool, effort: int | None) -> Hits:
+        metric, by_index = self._info.metric or Metric.L2, self._used and not exact
         builder = table.search(query, vector_column_name=self._vector)
-        if exact:  # without the index LanceDB would rank by L2 where nothing is said
-            builder = builder.bypass_vector_index().distance_type(self._info.metric.value)  # type: ignore[union-attr]
+        if not by_index:  # without the index LanceDB would rank by L2 where nothing is said
+            builder = builder.bypass_vector_index().distance_type(metric.value)
         elif self._asked is not None:
             builder = builder.distance_type(self._asked.value)
-        if effort is not None and not exact:
-            builder = builder.nprobes(effort)
+        knob = ""
+        if effort is not None and by_index:
+            knob = self.tuning.knob
+            builder = tuned(builder, knob, effort, self._partitions, k)
         wanted = [self._id or _ROW, "_distance"]
+        estimated = by_index and is_quantised(self._info.index) and not knob.startswith(REFINE)
+        if estimated:
+            wanted.append(self._vector)
         found = builder.with_row_id(self._id is None).select(wanted).limit(k).to_arrow()
-        column = _whole(found.column(wanted[0]))
+        column = whole(found.column(wanted[0]))
         if self._id is not None:
             ids = to_ids(column, name=self._name).to_pylist()
         else:
             ids = [str(row) for row in load_pyarrow().compute.index_in(column, self._row_ids(table)).to_pylist()]
-        distances = found.column("_distance").to_numpy().astype(np.float64)
-        return Hits(tuple(ids), self._scores(distances))
-
-    def _scores(self, distances: Float64) -> Float64:
-        """Return what LanceDB's distances mean: squared for L2, one minus the others."""
-        return -np.sqrt(distances) if self._info.metric is Metric.L2 else 1.0 - distances
-
-
-def _whole(column: Any) -> Any:
-    return column.combine_chunks() if hasattr(column, "combine_chunks") else column
+        if estimated:
+            vectors = to_vectors(whole(found.column(self._vector)), name=self._name, row=0, dim=self._info.dim)
+            scores = true_scores(query, vectors, metric)
+            order = np.argsort(-scores, kind="stable")  # `Hits` are best first, and the estimates may not be
+            return Hits(tuple(ids[at] for at in order), scores[order])
+        return Hits(tuple(ids), told_scores(found.column("_distance").to_numpy(), metric))

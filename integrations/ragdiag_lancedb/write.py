@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ import numpy as np
 from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores import Draft, PathTarget, check_options, told
 from ragdiag.stores.base import NewStore
+from ragdiag.stores.json_text import to_json
 from ragdiag.stores.parquet_columns import load_pyarrow
 from ragdiag.stores.replace import is_taken, put, replacing, staging
 from ragdiag.stores.uri import moved, with_option
@@ -193,28 +193,7 @@ class LanceTarget(PathTarget):
             ) from None
 
     def _json(self, ids: Any, metadata: Any, *, lossy: bool) -> list[str]:
-        return [self._text(id_, entry, lossy=lossy) for id_, entry in zip(ids, metadata, strict=True)]
-
-    def _text(self, id_: str, metadata: Mapping[str, Any], *, lossy: bool) -> str:
-        try:
-            text = json.dumps(dict(metadata), allow_nan=False, default=_number)
-            exact = json.loads(text) == metadata
-        except (TypeError, ValueError, RecursionError):
-            exact = False
-        if exact:
-            return text
-        if not lossy:
-            raise StoreError(
-                f"{self.name}: the metadata of {id_!r} holds values that JSON cannot keep",
-                hint="store text, numbers, lists and mappings by text, or allow the loss (--lossy)",
-            )
-        return json.dumps(dict(metadata), default=str, skipkeys=True)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(type(value).__name__)
+        return [to_json(entry, id_=id_, name=self.name, lossy=lossy) for id_, entry in zip(ids, metadata, strict=True)]
 
 
 def lancedb_target(rest: str, options: dict[str, str]) -> LanceTarget:

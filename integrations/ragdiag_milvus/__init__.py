@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ragdiag.stores import Opener
+from ragdiag_milvus.lite import claims_path
 from ragdiag_milvus.opening import accepts, open_milvus, open_object
 from ragdiag_milvus.write import milvus_target
 
@@ -13,5 +14,6 @@ opener = Opener(
     open_uri=open_milvus,
     accepts=accepts,
     open_object=open_object,
+    claims_path=claims_path,
     target=milvus_target,
 )

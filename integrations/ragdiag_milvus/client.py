@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ OPTIONS = ("collection", "vector", "text", "token", "database")
 PK, TEXT, VECTOR = "pk", "text", "vector"  # as LangChain calls them
 METRICS = {"L2": Metric.L2, "COSINE": Metric.COSINE, "IP": Metric.DOT}
 _LOGGERS = ("pymilvus", "milvus_lite", "grpc")
+_lock, _inside = threading.Lock(), 0
+_levels: dict[str, int] = {}
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -38,14 +41,21 @@ def asked(name: str, *, hint: str = "", secrets: Iterable[str] = ()) -> Iterator
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Milvus from logging errors that it raises as well."""
-    levels = {logger: logging.getLogger(logger).level for logger in _LOGGERS}
-    for logger in levels:
-        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+    global _inside
+    with _lock:  # the first one in keeps the levels, the last one out gives them back
+        if not _inside:
+            for logger in map(logging.getLogger, _LOGGERS):
+                _levels[logger.name] = logger.level
+                logger.setLevel(logging.CRITICAL + 1)
+        _inside += 1
     try:
         yield
     finally:
-        for logger, level in levels.items():
-            logging.getLogger(logger).setLevel(level)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                for name, level in _levels.items():
+                    logging.getLogger(name).setLevel(level)
 
 
 def shown(place: str, collection: str, database: str = "") -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
-from ragdiag.errors import StoreError, StoreNotFoundError
+from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
 from ragdiag.stores.uri import existing_path
 from ragdiag_milvus.client import load_pymilvus, quiet
 
 COLLECTIONS = "collections"  # what every folder of Milvus Lite holds
-# All that one with a single database holds.
-PARTS = {COLLECTIONS, "LOCK", "databases", ".database-staging", "aliases.json", "database_properties.json"}
+_EMPTY = ("databases", ".database-staging")  # where there is no database but the first
+_SETTINGS = ("aliases.json", "database_properties.json")
+PARTS = {COLLECTIONS, "LOCK", *_EMPTY, *_SETTINGS}
+_MARKS = {"manifest.json", "schema.json"}  # of a collection
+_COLLECTION = _MARKS | {"manifest.json.prev", "partitions", "wal"}
 
 _lock = threading.Lock()
 _users: dict[str, int] = {}  # of the servers that were started here
@@ -21,6 +26,23 @@ _users: dict[str, int] = {}  # of the servers that were started here
 def is_local(place: str) -> bool:
     """Whether a place is a path."""
     return "://" not in place
+
+
+def check_place(place: str, options: Mapping[str, str]) -> None:
+    """Refuse what only a server has where the place is a folder."""
+    if is_local(place) and options.keys() & {"token", "database"}:
+        raise ConfigError("a folder of Milvus Lite has no token and no database", hint="leave them out")
+
+
+def claims_path(path: str) -> bool:
+    """Whether a bare path is a folder of Milvus Lite; nothing is imported.
+
+    Examples
+    --------
+    >>> claims_path("no such.db")
+    False
+    """
+    return all(os.path.lexists(os.path.join(path, part)) for part in (COLLECTIONS, "LOCK", "databases"))
 
 
 def checked_folder(place: str) -> str:
@@ -38,10 +60,51 @@ def checked_folder(place: str) -> str:
     return path
 
 
+def strangers(path: str, collection: str) -> list[str]:
+    """Return what a folder holds that is not known to be this collection, in words; nothing where it is not there.
+
+    Raises
+    ------
+    StoreError
+        When a part of it cannot be read: it may be anything.
+    """
+    if not os.path.isdir(path):
+        return []
+    found = []
+    try:
+        for folder in _EMPTY:
+            if os.path.lexists(at := os.path.join(path, folder)):
+                found += [f"{name!r} in {folder}" for name in sorted(os.listdir(at))]
+        for file in _SETTINGS:
+            if os.path.lexists(at := os.path.join(path, file)):
+                with open(at, encoding="utf-8") as read:
+                    found += [file] if json.load(read) != {} else []
+        inside = os.path.join(path, COLLECTIONS)
+        if not os.path.lexists(inside):
+            return found + [repr(name) for name in sorted(os.listdir(path))]
+        for name in sorted(os.listdir(inside)):
+            if name != collection:
+                found.append(f"the collection {name!r}")
+                continue
+            parts = set(os.listdir(os.path.join(inside, name)))
+            found += [f"{part!r} in the collection" for part in sorted(parts - _COLLECTION)]
+            found += ["a collection that is damaged"] if not parts >= _MARKS else []
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(
+            f"cannot replace {path}, what it holds cannot be read ({error})", hint="look into it"
+        ) from None
+    return found
+
+
 def acquire(path: str, name: str) -> str:
     """Return the address of the server that holds a folder: the application's, or one that is started."""
     load_pymilvus()
-    from milvus_lite.server_manager import server_manager_instance
+    try:
+        from milvus_lite.server_manager import server_manager_instance
+    except ImportError:
+        raise MissingExtraError(
+            "a folder of Milvus Lite needs milvus-lite", hint="pip install 'ragdiag[milvus]'"
+        ) from None
 
     where = os.path.abspath(path)
     with _lock, quiet():

@@ -7,7 +7,7 @@ from typing import Any
 from ragdiag.errors import StoreError, StoreNotFoundError
 from ragdiag.stores import check_options, without_credentials
 from ragdiag_milvus.client import OPTIONS, asked, load_pymilvus, secrets_of, shown
-from ragdiag_milvus.lite import acquire, checked_folder, is_local, release
+from ragdiag_milvus.lite import acquire, check_place, checked_folder, is_local, release
 from ragdiag_milvus.store import MilvusStore
 
 _LISTED = 10
@@ -17,6 +17,7 @@ _PATIENCE = 10.0  # seconds for a server to answer at first
 def open_milvus(rest: str, options: dict[str, str]) -> MilvusStore:
     """Open ``milvus:FILE.db?collection=NAME&vector=…&text=…``, or ``milvus:http://host:19530?…&token=…&database=…``."""
     check_options(options, OPTIONS, scheme="milvus")
+    check_place(rest, options)
     place, token, database = rest, options.get("token", ""), options.get("database", "")
     secrets = secrets_of(rest, token)
     name = f"milvus:{without_credentials(rest)}"

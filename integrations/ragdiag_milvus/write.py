@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ import numpy as np
 from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores import CollectionTarget, Draft, PathTarget, check_options
 from ragdiag.stores.base import NewStore
+from ragdiag.stores.json_text import from_json, to_json
 from ragdiag.types import Batch, Metric
 from ragdiag_milvus.client import METRICS, OPTIONS, PK, TEXT, VECTOR, asked, load_pymilvus, secrets_of, shown
-from ragdiag_milvus.lite import COLLECTIONS, PARTS, is_local, is_locked
+from ragdiag_milvus.lite import COLLECTIONS, PARTS, check_place, is_local, is_locked, strangers
 from ragdiag_milvus.opening import connected
 
 _LONGEST = 65_535  # bytes of a text or an id
@@ -52,12 +52,8 @@ class LiteTarget(PathTarget):
 
     def _check(self, overwrite: bool) -> None:
         """Refuse to replace what is in use, or holds more than the collection."""
-        others = os.path.join(self.path, COLLECTIONS)
-        strange = sorted(set(os.listdir(others)) - {self.collection}) if os.path.isdir(others) else []
-        if strange and overwrite:
-            raise ConfigError(
-                f"cannot replace {self.rest}, it holds the collection {strange[0]!r} too", hint="name another path"
-            )
+        if overwrite and (strange := strangers(self.path, self.collection)):
+            raise ConfigError(f"cannot replace {self.rest}, it holds {strange[0]} too", hint="name another path")
         if is_locked(self.path):
             raise StoreError(f"{self.rest} is in use", hint="close it first")
 
@@ -80,7 +76,7 @@ class ServerTarget(CollectionTarget):
     One that is there is dropped just before: for a moment there is none of that name.
     """
 
-    place: str = ""
+    place: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     database: str = ""
     metrics: ClassVar[frozenset[Metric | None]] = frozenset(Metric)
@@ -167,25 +163,14 @@ def _rows(batch: Batch, name: str, *, lossy: bool) -> list[dict[str, Any]]:
 
 
 def _metadata(id_: str, metadata: Mapping[str, Any], name: str, *, lossy: bool) -> dict[str, Any]:
-    try:
-        found = json.loads(json.dumps(dict(metadata), allow_nan=False, default=_number))
-        exact = found == metadata
-    except (TypeError, ValueError, RecursionError):
-        exact = False
     taken = {TEXT, PK, VECTOR} & metadata.keys()
-    if exact and not taken:
-        return dict(found)
-    if not lossy:
-        what = f"a field called {min(taken)!r}" if taken else "values that JSON cannot keep"
-        raise StoreError(f"{name}: the metadata of {id_!r} holds {what}", hint="change it, or allow the loss (--lossy)")
-    kept = json.loads(json.dumps(dict(metadata), default=str, skipkeys=True))
-    return {key: value for key, value in kept.items() if key not in taken}
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(type(value).__name__)
+    if taken and not lossy:
+        raise StoreError(
+            f"{name}: the metadata of {id_!r} holds a field called {min(taken)!r}",
+            hint="change it, or allow the loss (--lossy)",
+        )
+    kept = {key: value for key, value in metadata.items() if key not in taken}
+    return from_json(to_json(kept, id_=id_, name=name, lossy=lossy), id_=id_, name=name)
 
 
 def milvus_target(rest: str, options: dict[str, str]) -> LiteTarget | ServerTarget:
@@ -196,9 +181,8 @@ def milvus_target(rest: str, options: dict[str, str]) -> LiteTarget | ServerTarg
             raise ConfigError(
                 f"a new collection has LangChain's fields, not {options[name]!r}", hint=f"leave out {name}"
             )
+    check_place(rest, options)
     if is_local(rest):
-        if options.keys() & {"token", "database"}:
-            raise ConfigError("a folder of Milvus Lite has no token and no database", hint="leave them out")
         if rest and not rest.endswith(".db"):
             raise ConfigError(f"cannot write {rest}", hint="a folder of Milvus Lite is called NAME.db")
         return LiteTarget(rest, options.get("collection", _LANGCHAIN))

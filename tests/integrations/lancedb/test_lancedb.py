@@ -145,7 +145,7 @@ def test_the_metric_is_the_index_s_unless_another_is_said(tmp_path: Path) -> Non
             assert ids == [IDS[row] for row in brute(normal(20), query[0], metric)[:7]]
 
 
-def test_a_quantised_index_is_missed_by_some_and_more_probes_find_more(tmp_path: Path) -> None:
+def test_a_quantised_index_is_missed_by_some_and_refining_finds_all(tmp_path: Path) -> None:
     vectors = normal(4000, 32)
     data = pa.table({"id": [str(at) for at in range(4000)], "vector": lists(vectors)})
     table = lancedb.connect(tmp_path).create_table("t", data)
@@ -160,7 +160,8 @@ def test_a_quantised_index_is_missed_by_some_and_more_probes_find_more(tmp_path:
     for effort in (1, 64):
         found = store.search(queries, 10, effort=effort)
         recalls.append(np.mean([len(want & set(hits.ids)) / 10 for want, hits in zip(truth, found, strict=True)]))
-    assert recalls[0] < recalls[1] < 1
+    assert store.tuning.knob.startswith("refine_factor")
+    assert recalls[0] < recalls[1] == 1
 
 
 def test_rows_without_ids_are_numbered(tmp_path: Path) -> None:
@@ -230,14 +231,11 @@ def test_tables_that_cannot_be_used(tmp_path: Path) -> None:
     database.create_table("texts", pa.table({"id": ["a"], "text": ["b"]}))
     database.create_table("twice", pa.table({"id": ["a", "a"], "vector": lists(normal(2))}))
     database.create_table("two", pa.table({"one": lists(normal(2)), "other": lists(normal(2))}))
-    broken = pa.table({"vector": pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2))})
-    database.create_table("nulls", broken, on_bad_vectors="null")
     said = {
         "ragged": "row 1 has dimension 1 where the others have 2",
         "texts": "no column of lists of floats",
         "twice": "repeats an id",
         "two": "2 columns of vectors",
-        "nulls": "row 1 has no vector",
     }
     for table, words in said.items():
         with pytest.raises(StoreError, match=words):
@@ -315,3 +313,79 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
             write_store(uri, batch, dim=DIM, metric="l2")
     assert list(tmp_path.iterdir()) == []
     assert json.dumps(os.listdir(tmp_path)) == "[]"
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_rows_without_a_vector_are_left_out(tmp_path: Path, with_ids: bool) -> None:
+    rows: list[Any] = normal(9).tolist()
+    rows[0] = rows[4] = rows[8] = None
+    kept = np.delete(normal(9), [0, 4, 8], axis=0)
+    columns = {"vector": pa.array(rows, pa.list_(pa.float32(), DIM))}
+    if with_ids:
+        columns["id"] = pa.array([f"r{at}" for at in range(9)])
+    lancedb.connect(tmp_path).create_table("t", pa.table(columns), on_bad_vectors="null")
+    store = searchable(f"lancedb:{tmp_path}")
+    ids = [f"r{at}" for at in (1, 2, 3, 5, 6, 7)] if with_ids else [str(at) for at in range(6)]
+    assert (store.info.count, store.count()) == (6, 6)
+    read = joined(list(store.scan(batch_size=2)), store.info)
+    assert list(read.ids) == ids
+    np.testing.assert_array_equal(read.vectors, kept)
+    np.testing.assert_array_equal(store.fetch(ids[::-1]).vectors, kept[::-1])
+    assert list(store.sample(9, np.random.default_rng(0)).ids) == ids
+    assert store.search(kept[4:5], 1)[0].ids == (ids[4],)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("kind", ["IvfFlat", "IvfPq", "IvfSq", "IvfRq", "HnswFlat", "HnswPq", "HnswSq"])
+def test_every_index_tells_true_scores_and_has_a_knob_that_reaches_all(
+    tmp_path: Path, kind: str, metric: Metric
+) -> None:
+    vectors, query = normal(1000, 16), normal(1, 16, seed=1)
+    data = pa.table({"id": [str(at) for at in range(1000)], "vector": lists(vectors)})
+    table = lancedb.connect(tmp_path).create_table("t", data)
+    options = {"num_sub_vectors": 4} if "Pq" in kind else {}
+    config = getattr(lancedb.index, kind)(distance_type=metric.value, num_partitions=2, **options)
+    table.create_index("vector", config=config)
+    table.add(pa.table({"id": ["new"], "vector": lists(query + np.float32(0.1))}))  # which the index does not hold
+    vectors = np.concatenate([vectors, query + np.float32(0.1)])
+    store = searchable(f"lancedb:{tmp_path}")
+    wide, asked = vectors.astype(float), query[0].astype(float)
+    truth = wide @ asked
+    if metric is Metric.COSINE:
+        truth /= np.linalg.norm(wide, axis=1) * np.linalg.norm(asked)
+    if metric is Metric.L2:
+        truth = -np.linalg.norm(wide - asked, axis=1)
+    for effort in (None, store.tuning.values[-1]):
+        hits = store.search(query, 10, effort=effort)[0]
+        rows = [1000 if id_ == "new" else int(id_) for id_ in hits.ids]
+        np.testing.assert_allclose(hits.scores, truth[rows], atol=1e-4)
+    assert set(rows) == set(np.argsort(-truth)[:10].tolist())
+    knob = {"IvfFlat": "nprobes", "HnswFlat": "ef"}.get(kind, "refine_factor")
+    assert store.tuning.knob == knob
+    if knob == "nprobes":
+        assert (store.tuning.value, store.tuning.values) == (2, (1, 2))
+
+
+def test_an_index_that_is_not_used_has_no_knob(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    table = lancedb.connect(tmp_path).create_table("t", pa.table({"id": IDS, "vector": lists(normal(20))}))
+    table.create_index("vector", config=lancedb.index.IvfFlat(distance_type="cosine", num_partitions=1))
+    capfd.readouterr()
+    store = searchable(f"lancedb:{tmp_path}?metric=dot")
+    assert (store.tuning.knob, store.tuning.values) == ("", ())
+    store.search(normal(3, seed=5), 4)
+    assert "WARN" not in capfd.readouterr().err
+
+
+def test_a_bare_folder_is_recognised(tmp_path: Path) -> None:
+    lancedb.connect(tmp_path).create_table("t", pa.table({"vector": lists(normal(2))}))
+    assert open_store(str(tmp_path)).info.name == f"lancedb:{tmp_path}?table=t"
+
+
+def test_searches_keep_the_table_open_and_see_what_is_written(tmp_path: Path) -> None:
+    table = lancedb.connect(tmp_path).create_table("t", pa.table({"id": IDS, "vector": lists(normal(20))}))
+    store = searchable(f"lancedb:{tmp_path}")
+    store.search(normal(1), 1)
+    held = store._held  # type: ignore[attr-defined]
+    table.add(pa.table({"id": ["new"], "vector": lists(normal(1, seed=9))}))
+    assert store.search(normal(1, seed=9), 1)[0].ids == ("new",)
+    assert store._held is held  # type: ignore[attr-defined]

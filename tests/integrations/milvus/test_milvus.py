@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -370,3 +371,80 @@ def test_a_fix_reaches_a_collection(tmp_path: Path) -> None:
     np.testing.assert_allclose(cosine, 1, atol=1e-5)
     store.close()
     assert sorted(os.listdir(tmp_path)) == ["fixed.db", "fixed.db.ragdiag", "v.npz"]
+
+
+def test_another_database_or_a_damaged_collection_is_not_replaced(tmp_path: Path) -> None:
+    uri, folder = f"milvus:{tmp_path}/m.db?collection=docs", tmp_path / "m.db"
+    rows = [Batch(["a"], normal(1))]
+    write_store(uri, rows, dim=DIM, metric="l2")
+    client = pymilvus.MilvusClient(str(folder), dedicated=True)
+    client.create_database("shop")
+    client.close()
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(str(folder))
+    with pytest.raises(ConfigError, match="holds 'shop' in databases too"):
+        write_store(uri, rows, dim=DIM, metric="l2", overwrite=True)
+    shutil.rmtree(folder / "databases" / "shop")
+    write_store(uri, rows, dim=DIM, metric="l2", overwrite=True)
+
+    def refused(words: str) -> None:
+        with pytest.raises(RagdiagError, match=words):
+            write_store(uri, rows, dim=DIM, metric="l2", overwrite=True)
+
+    for file in ("aliases.json", "database_properties.json"):
+        (folder / file).write_text('{"prod": "docs"}')
+        refused(f"holds {file} too")
+        (folder / file).write_text('{"prod')
+        refused("cannot be read")
+        (folder / file).unlink()
+    (folder / "collections" / "docs" / "notes").write_text("mine")
+    refused("'notes' in the collection")
+    (folder / "collections" / "docs" / "notes").unlink()
+    (folder / "collections" / "docs" / "schema.json").rename(tmp_path / "schema.json")
+    refused("damaged")
+    shutil.rmtree(folder / "collections")
+    refused("it holds '.database-staging' too")
+
+
+def test_threads_leave_the_logging_as_it_was() -> None:
+    import logging
+
+    from ragdiag_milvus.client import quiet
+
+    logger = logging.getLogger("pymilvus")
+    before = logger.level
+    first, second = quiet(), quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert logger.level > logging.CRITICAL
+    second.__exit__(None, None, None)
+    assert logger.level == before
+
+
+def test_a_folder_without_milvus_lite_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"milvus:{tmp_path}/m.db"
+    write_store(uri, [Batch(["a"], normal(1))], dim=DIM, metric="l2")
+    monkeypatch.setitem(sys.modules, "milvus_lite.server_manager", None)
+    with pytest.raises(MissingExtraError, match=r"ragdiag\[milvus\]"):
+        open_store(uri)
+
+
+def test_a_target_on_a_server_shows_no_password() -> None:
+    from ragdiag_milvus.write import milvus_target
+
+    target = milvus_target("http://me:s3cret@host:19530", {"collection": "docs", "token": "t0ken"})
+    assert "s3cret" not in repr(target)
+    assert "t0ken" not in repr(target)
+
+
+def test_a_folder_is_recognised_and_has_no_token(tmp_path: Path) -> None:
+    path = f"{tmp_path}/m.db"
+    write_store(f"milvus:{path}", [Batch(["a"], normal(1))], dim=DIM, metric="l2")
+    store = open_store(path)
+    assert (store.info.kind, store.info.count) == ("milvus", 1)
+    store.close()
+    for option in ("token=abc", "database=shop"):
+        with pytest.raises(ConfigError, match="no token and no database"):
+            open_store(f"milvus:{path}?{option}")
