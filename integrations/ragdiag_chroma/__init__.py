@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ragdiag.stores import Opener
-from ragdiag_chroma.place import FILE, MARKS, Place, is_a
+from ragdiag.stores import Opener, is_a
+from ragdiag_chroma.place import FILE, MARKS, Place
 
 if TYPE_CHECKING:
     from ragdiag.stores import Target, VectorStore

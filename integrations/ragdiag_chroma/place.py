@@ -6,7 +6,6 @@ import base64
 import os
 import re
 import sqlite3
-from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,6 @@ from ragdiag.stores.uri import existing_path
 FILE = "chroma.sqlite3"  # what a folder of Chroma holds
 TENANT, DATABASE = "default_tenant", "default_database"  # chromadb's own defaults
 _DEFAULTS = (TENANT, DATABASE)
-_SHOWN = 10  # names that an error lists
 # An address without http://, with a user or a port; what is shown of it comes after the last @.
 _SERVER = re.compile(
     r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
@@ -30,11 +28,6 @@ LANGCHAIN = ("Chroma", ("langchain_chroma", "langchain_community.vectorstores.ch
 COLLECTION = ("Collection", ("chromadb.",))
 CLIENT = ("Client", ("chromadb.",))
 MARKS = (LANGCHAIN, COLLECTION, CLIENT)
-
-
-def is_a(obj: Any, name: str, modules: str | tuple[str, ...]) -> bool:
-    """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
-    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
 
 
 @dataclass(frozen=True)
@@ -138,21 +131,6 @@ class Place:
             return {}
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-def chosen(collection: str, names: Collection[str], where: str, hint: str = "name one with ?collection=NAME") -> str:
-    """Return the collection that was named, or the only one there is."""
-    known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    if collection:
-        if collection not in names:
-            there = f"there is {known}" if names else "there are none"
-            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=there)
-        return collection
-    if not names:
-        raise StoreError(f"{where} has no collections", hint="add documents to one first")
-    if len(names) > 1:
-        raise StoreError(f"{where} has {len(names)} collections: {known}", hint=hint)
-    return next(iter(names))
 
 
 def close(client: Any) -> None:

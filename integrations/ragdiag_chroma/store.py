@@ -15,6 +15,8 @@ from ragdiag.stores import (
     ScannedStore,
     Tuning,
     checked_batch_size,
+    chosen,
+    is_a,
     joined,
     sampled_rows,
     shard_bounds,
@@ -24,7 +26,7 @@ from ragdiag.stores import (
 from ragdiag.stores.base import WHOLE
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Float64, Metric, Shard, StoreInfo
-from ragdiag_chroma.place import CLIENT, LANGCHAIN, Place, chosen, close, is_a
+from ragdiag_chroma.place import CLIENT, LANGCHAIN, Place, close
 
 SPACES = {"cosine": Metric.COSINE, "ip": Metric.DOT, "l2": Metric.L2}
 _PAGE = 4096  # documents, or queries, asked for at once

@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ragdiag.stores import is_a
 from ragdiag.types import Metric
-
-
-def is_a(obj: Any, name: str, modules: tuple[str, ...]) -> bool:
-    """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
-    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
 
 
 def is_in_memory(store: Any) -> bool:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -19,7 +18,6 @@ from ragdiag_qdrant.vetting import refuse_foreign_pickles
 FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local folder holds
 STORAGE = "storage.sqlite"  # and each collection in it
 TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
-_SHOWN = 10  # names that an error lists
 # An address without http://, with a user or a port; what is shown of it comes after the last @.
 _SERVER = re.compile(
     r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
@@ -33,11 +31,6 @@ LANGCHAIN = (
 )
 CLIENT = ("QdrantClient", ("qdrant_client.",))
 MARKS = (*LANGCHAIN, CLIENT)
-
-
-def is_a(obj: Any, name: str, modules: tuple[str, ...]) -> bool:
-    """Whether an object's class, or one it derives from, has this name and lives in one of the modules."""
-    return any(base.__name__ == name and str(base.__module__).startswith(modules) for base in type(obj).__mro__)
 
 
 @dataclass(frozen=True)
@@ -158,21 +151,6 @@ def _missing(library: str) -> MissingExtraError:
 def is_local(client: Any) -> bool:
     """Whether a client is the engine itself, in this process, which always searches exactly."""
     return client.init_options.get("location") == ":memory:" or client.init_options.get("path") is not None
-
-
-def chosen(collection: str, names: Collection[str], where: str, hint: str = "name one with ?collection=NAME") -> str:
-    """Return the collection that was named, or the only one there is."""
-    known = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    if collection:
-        if collection not in names:
-            there = f"there is {known}" if names else "there are none"
-            raise StoreNotFoundError(f"{where} has no collection {collection!r}", hint=there)
-        return collection
-    if not names:
-        raise StoreError(f"{where} has no collections", hint="add documents to one first")
-    if len(names) > 1:
-        raise StoreError(f"{where} has {len(names)} collections: {known}", hint=hint)
-    return next(iter(names))
 
 
 def collections(client: Any) -> set[str]:

@@ -16,7 +16,9 @@ from ragdiag.stores import (
     ScannedStore,
     Tuning,
     checked_batch_size,
+    chosen,
     every,
+    is_a,
     joined,
     sampled_rows,
     shard_bounds,
@@ -27,7 +29,7 @@ from ragdiag.stores.base import WHOLE
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Float64, Metric, Shard, StoreInfo
 from ragdiag_qdrant.dense import Dense, dense
-from ragdiag_qdrant.place import CLIENT, LANGCHAIN, METADATA, TEXT, Place, chosen, collections, is_a, is_local
+from ragdiag_qdrant.place import CLIENT, LANGCHAIN, METADATA, TEXT, Place, collections, is_local
 from ragdiag_qdrant.point_ids import ID, document_id, point_id
 
 _PAGE = 1024  # points whose vectors are asked for at once

@@ -1,6 +1,7 @@
 """Vector stores as ragdiag reads and writes them: `open_store` opens one, `write_store` writes a new one."""
 
 from ragdiag.stores.base import Draft, Hits, NewStore, Opener, SearchableStore, Target, Tuning, VectorStore
+from ragdiag.stores.choosing import chosen, is_a
 from ragdiag.stores.collection_target import CollectionTarget
 from ragdiag.stores.faiss import FaissStore
 from ragdiag.stores.memory import ArrayStore
@@ -46,7 +47,9 @@ __all__ = [
     "check_options",
     "check_target",
     "checked_batch_size",
+    "chosen",
     "every",
+    "is_a",
     "joined",
     "metric_of_target",
     "open_store",

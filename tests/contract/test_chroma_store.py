@@ -134,10 +134,16 @@ class TestWrittenFolderDot(TestWrittenFolder):
     def uri(self, name: str) -> str:
         return f"chroma:{self.folder}/{name}?collection=docs"
 
+    def beside(self, name: str) -> str:
+        return f"chroma:{self.folder}/{name}?collection=others"
+
 
 class TestWrittenServer(OnServer, WrittenChroma):
     def uri(self, name: str) -> str:
         return f"chroma:{self.url}?collection=w-{self.folder.name}-{name}"
+
+    def beside(self, name: str) -> str:
+        return self.uri(name + "-too")
 
     def everything(self) -> Sequence[str]:
         return sorted(found.name for found in self.client().list_collections())

@@ -123,3 +123,6 @@ class TestWrittenLanceDBCosine(TestWrittenLanceDB):
 
     def uri(self, name: str) -> str:
         return f"lancedb:{self.folder}?table={name}&vector=emb&id=key&text=content"
+
+    def beside(self, name: str) -> str:
+        return f"lancedb:{self.folder}?table={name}2&vector=emb&id=key&text=content"

@@ -140,6 +140,9 @@ class TestWrittenMilvusLite(WriteContract):
     def uri(self, name: str) -> str:
         return f"milvus:{self.folder}/{name}.db"
 
+    def beside(self, name: str) -> str:
+        return f"milvus:{self.folder}/{name}.db?collection=others"
+
     def content(self, name: str) -> None:
         """Files of Milvus are called by time."""
 

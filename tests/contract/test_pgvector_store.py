@@ -145,6 +145,9 @@ class TestWrittenCollection(OnPostgres, WriteContract):
     def uri(self, name: str) -> str:
         return self.postgres.uri(self.database, **{self.option: f'a"b;drop {name}-- 文 %s'})
 
+    def beside(self, name: str) -> str:
+        return self.uri(name + " too")
+
     def everything(self) -> Sequence[str]:
         tables = self.sql("SELECT relname FROM pg_class WHERE relname NOT LIKE 'pg\\_%' AND relname !~ 'langchain|ix_'")
         found = [name for (name,) in tables]

@@ -184,6 +184,9 @@ class TestWrittenNamed(TestWrittenFolder):
     def uri(self, name: str) -> str:
         return f"qdrant:{self.folder}/{name}?collection=文 docs&vector=dense"
 
+    def beside(self, name: str) -> str:
+        return f"qdrant:{self.folder}/{name}?collection=others&vector=dense"
+
     def kept(self, vectors: Float32) -> Float32:
         return unit(vectors)
 
@@ -198,6 +201,9 @@ class TestWrittenServer(WrittenQdrant):
 
     def uri(self, name: str) -> str:
         return f"qdrant:http://host:6333?collection={self.folder.name} {name}"
+
+    def beside(self, name: str) -> str:
+        return self.uri(name + " too")
 
     def everything(self) -> Sequence[str]:
         aliases = [alias.alias_name for alias in self.engine.get_aliases().aliases]
