@@ -104,6 +104,20 @@ class Address:
             raise
         return connection
 
+    def reached(self, connection: Any) -> Address:
+        """Return the address by the database that an application's connection is to; our own stays as it was asked.
+
+        An engine's URL need not say where its connections go: ``creator``, ``connect_args`` and its events may.
+        """
+        if self.lend is None:
+            return self
+        info = connection.info
+        took = {option.keyword.decode(): option.val.decode() for option in connection.pgconn.info if option.val}
+        host = took.get("host") or took.get("hostaddr") or info.host
+        where = {"host": host, "port": took.get("port") or str(info.port), "dbname": info.dbname}
+        secrets = {name: took[name] for name in _HIDDEN if name in took}
+        return Address({**self.parameters, **where, **secrets}, self.lend)
+
     def telling(self, name: str) -> AbstractContextManager[None]:
         """Tell what goes wrong in a block under `name`, without credentials."""
         secrets = [value for key, value in self.parameters.items() if key in _HIDDEN]

@@ -165,6 +165,23 @@ def tables_with_vectors(connection: Any) -> list[str]:
     return [Table(*row).shown for row in rows]
 
 
+def refuse_shared(table: str, names: list[str]) -> None:
+    """Raise for a table that LangChain keeps all collections in: one store there would be several.
+
+    Parameters
+    ----------
+    table : str
+        Its name without the schema.
+    names : list of str
+        The collections there, as far as they are known.
+    """
+    if table in (COLLECTIONS, EMBEDDINGS):
+        there = listed([one for one in names if not one.startswith(DRAFT)], "collection")
+        raise ConfigError(
+            f"the table {table} holds LangChain's collections", hint=f"name one: {there or '?collection=NAME'}"
+        )
+
+
 def columns_of(connection: Any, table: Table) -> dict[str, Column]:
     """Return the columns of a table by name, in its order."""
     rows = connection.execute(

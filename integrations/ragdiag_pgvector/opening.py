@@ -25,6 +25,7 @@ from ragdiag_pgvector.catalogue import (
     columns_of,
     indexes_of,
     listed,
+    refuse_shared,
     table_named,
     table_said,
     tables_with_vectors,
@@ -128,12 +129,15 @@ def opened(address: Address, asked: Asked) -> PgvectorStore:
     """Find what is asked for and read what the catalogue says of it."""
     place = address.shown()
     with address.connected(place) as connection:
+        address = address.reached(connection)
+        place = address.shown()
         asked = _chosen(connection, asked, place)
         if asked.collection is not None:
             name = address.shown(collection=asked.collection)
             layout, noted = _collection(connection, asked.collection, place, name)
         else:
             assert asked.table is not None
+            refuse_shared(asked.table.name, list(collections(connection)))
             table = table_named(connection, asked.table)
             if table is None:
                 there = listed(tables_with_vectors(connection), "table") or "no table there has vectors"
@@ -198,7 +202,8 @@ def _collection(connection: Any, collection: str, place: str, name: str) -> tupl
     missing = [one for one in (id_, "embedding", "document", "cmetadata", "collection_id") if one not in columns]
     if missing or columns["embedding"].kind not in VECTORS:
         raise StoreError(
-            f"{name}: {EMBEDDINGS} is not as LangChain makes it", hint="name its columns: ?table=… &vector=…"
+            f"{name}: {EMBEDDINGS} is not as LangChain makes it",
+            hint=f"it lacks {', '.join(missing) or 'a vector in embedding'}; read it by a view, ?table=VIEW",
         )
     layout = Layout(table, columns[id_], columns["embedding"], "document", "cmetadata", collection=uuid)
     return layout, _noted(noted)

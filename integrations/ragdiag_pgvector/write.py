@@ -28,6 +28,7 @@ from ragdiag_pgvector.catalogue import (
     collections,
     columns_of,
     quoted,
+    refuse_shared,
     schema_of,
     table_named,
     table_said,
@@ -140,6 +141,7 @@ class TableTarget(PgvectorTarget):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_shared(self.collection, [])
         if len(self.collection.encode()) > _LONGEST:
             raise ConfigError(f"PostgreSQL cuts off the name {self.collection!r}", hint=f"{_LONGEST} bytes at most")
 
