@@ -14,11 +14,23 @@ from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores import Draft, NewStore, PathTarget, check_options, told
 from ragdiag.stores.json_text import to_json
 from ragdiag.stores.path_target import ANY_METRIC
+from ragdiag.stores.uri import without_credentials
 from ragdiag.types import Batch, Metric
 from ragdiag_duckdb.connection import OPTIONS, SCHEME, connect, quoted, shown
 from ragdiag_duckdb.layout import METADATA
 
 _DEFAULT = "embeddings"
+# All that somebody made, in whatever schema; an index that a key brings is not listed.
+_OBJECTS = """
+SELECT 'table', schema_name, table_name FROM duckdb_tables() WHERE NOT internal
+UNION ALL SELECT 'view', schema_name, view_name FROM duckdb_views() WHERE NOT internal
+UNION ALL SELECT 'sequence', schema_name, sequence_name FROM duckdb_sequences()
+UNION ALL SELECT 'macro', schema_name, function_name FROM duckdb_functions() WHERE NOT internal
+UNION ALL SELECT 'type', schema_name, type_name FROM duckdb_types() WHERE NOT internal
+UNION ALL SELECT 'index', schema_name, index_name FROM duckdb_indexes() WHERE NOT is_primary
+UNION ALL SELECT 'schema', 'main', schema_name FROM duckdb_schemas() WHERE NOT internal AND schema_name <> 'main'
+"""
+_COLUMNS = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?"
 
 
 @dataclass(frozen=True)
@@ -46,20 +58,39 @@ class DuckDBTarget(PathTarget):
         """Give a place in a hidden folder beside it."""
         self._check_replaced()
         with super().draft(uri, overwrite=overwrite) as draft:
-            yield draft
+
+            def place() -> None:
+                self._check_replaced()  # again: it may have changed while the new one was written
+                draft.put()
+
+            yield Draft(draft.uri, place)
 
     def _check_replaced(self) -> None:
         """Refuse to replace a database that holds anything but this table, or that is in use."""
         if os.path.exists(self.path + ".wal"):  # DuckDB would take it for a part of the new file
-            raise ConfigError(f"cannot write {self.name}, there is {self.path}.wal", hint="close the database first")
+            raise ConfigError(
+                f"cannot write {self.name}, there is {without_credentials(self.path)}.wal",
+                hint="close the database first",
+            )
         if not os.path.isfile(self.path) or not os.path.getsize(self.path):
             return
         with connect(self.path, self.name) as connection, told(self.name):
-            sql = "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views() WHERE NOT internal"
-            strange = sorted(name for (name,) in connection.execute(sql).fetchall() if name != self.table)
-        if strange:
+            objects = connection.execute(_OBJECTS).fetchall()
+            columns = connection.execute(_COLUMNS, [self.table]).fetchall()
+        strange = sorted(each for each in objects if each != ("table", "main", self.table))
+        kinds = {self.id: "VARCHAR", self.text: "VARCHAR", self.vector: "FLOAT[]", METADATA: "VARCHAR"}
+        if not strange and objects and dict(columns) != kinds:
             raise ConfigError(
-                f"cannot replace {self.path}, it holds a table {strange[0]!r} which is no part of the store",
+                f"cannot replace {without_credentials(self.path)}, its table {self.table!r} has other columns"
+                " than the store would have",
+                hint="name another file",
+            )
+        if strange:
+            kind, schema, name = strange[0]
+            shown_name = name if schema == "main" else f"{schema}.{name}"
+            raise ConfigError(
+                f"cannot replace {without_credentials(self.path)}, it holds {'an' if kind == 'index' else 'a'} {kind}"
+                f" {shown_name!r} which is no part of the store",
                 hint="name another file",
             )
 
@@ -82,6 +113,7 @@ class DuckDBTarget(PathTarget):
             with told(self.name):
                 connection.execute("COMMIT")
                 connection.execute("CHECKPOINT")  # leaves no log beside the file
+        self._check_replaced()  # again: it may have changed meanwhile
 
     def _rows(self, batch: Batch, new: NewStore) -> Any:
         import pyarrow as pa

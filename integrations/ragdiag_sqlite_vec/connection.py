@@ -25,10 +25,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def connect(path: str, name: str) -> sqlite3.Connection:
-    """Open a database that is there, for reading only."""
+def connect(path: str, name: str, *, still: bool = False) -> sqlite3.Connection:
+    """Open a database that is there, for reading only; one that lies `still`, without a log, gets none by that."""
     with told(name, hint="is it a SQLite database?"):
-        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro{'&immutable=1' * still}"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     try:
         connection.text_factory = _text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,10 +13,13 @@ from typing import ClassVar
 from ragdiag.errors import ConfigError
 from ragdiag.stores import Draft, NewStore, PathTarget, check_options, told
 from ragdiag.stores.json_text import to_json
+from ragdiag.stores.uri import without_credentials
 from ragdiag.types import Batch, Metric
 from ragdiag_sqlite_vec.connection import ask, connect, load_extension, quoted
-from ragdiag_sqlite_vec.layout import METADATA, SCHEME, TEXT, VECTOR, Declared, shown
+from ragdiag_sqlite_vec.layout import METADATA, SCHEME, TEXT, VECTOR, shown
 
+# Beside a vec0 table of one column of vectors.
+_SHADOW = re.compile(r"_(?:info|chunks|rowids|vector_chunks00)")
 _DEFAULT = "langchain"  # what SQLiteVec.from_texts calls its table
 
 
@@ -44,25 +48,50 @@ class SqliteVecTarget(PathTarget):
         """Give a place in a hidden folder beside it."""
         self._check_replaced()
         with super().draft(uri, overwrite=overwrite) as draft:
-            yield draft
+
+            def place() -> None:
+                self._check_replaced()  # again: it may have changed while the new one was written
+                draft.put()
+
+            yield Draft(draft.uri, place)
 
     def _check_replaced(self) -> None:
         """Refuse to replace a database that holds anything but this store, or that is in use."""
         beside = [self.path + end for end in ("-wal", "-journal") if os.path.exists(self.path + end)]
         if beside:  # SQLite would take it for a part of the new file
-            raise ConfigError(f"cannot write {self.name}, there is {beside[0]}", hint="close the database first")
+            raise ConfigError(
+                f"cannot write {self.name}, there is {without_credentials(beside[0])}", hint="close the database first"
+            )
         if not os.path.isfile(self.path) or not os.path.getsize(self.path):
             return
-        with closing(connect(self.path, self.name)) as connection, told(self.name):
-            tables = dict(ask(connection, "SELECT name, coalesce(sql, '') FROM sqlite_master WHERE type = 'table'"))
-        ours = {self.table, f"{self.table}_vec"}
-        vec0 = f"{self.table}_vec_" if Declared.of(tables.get(f"{self.table}_vec", "")) else "sqlite_"
-        strange = sorted(name for name in tables if name not in ours and not name.startswith((vec0, "sqlite_")))
+        with closing(connect(self.path, self.name, still=True)) as connection, told(self.name):
+            objects = ask(connection, "SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY name")
+        shadows = any(name == f"{self.table}_vec" for _, name, _ in objects)
+        strange = [(kind, name) for kind, name, sql in objects if not self._makes(kind, name, sql, shadows)]
         if strange:
+            kind, name = strange[0]
             raise ConfigError(
-                f"cannot replace {self.path}, it holds a table {strange[0]!r} which is no part of the store",
+                f"cannot replace {without_credentials(self.path)}, it holds {'an' if kind == 'index' else 'a'} {kind}"
+                f" {name!r} which is no part of the store" + " as it would be made anew" * (name in self._made()),
                 hint="name another file",
             )
+
+    def _makes(self, kind: str, name: str, sql: str, shadows: bool) -> bool:
+        """Whether an object of the database is SQLite's own, or one that this store, or LangChain's, declares so."""
+        shadow = (
+            shadows
+            and kind == "table"
+            and name.startswith(f"{self.table}_vec")
+            and _SHADOW.fullmatch(name, len(f"{self.table}_vec"))
+        )
+        # Nobody else can make a table with these names: SQLite keeps those for itself, vec0 has made the others.
+        return name.startswith("sqlite_") or bool(shadow) or _bare(sql) in self._made().get(name, ())
+
+    def _made(self) -> dict[str, tuple[str, ...]]:
+        """Return the declarations of each object, without what may differ."""
+        table, index, trigger = map(_bare, self._declarations(NewStore(dim=1, metric=None)))
+        langchain = table.replace(",idtextunique)", ")")
+        return {self.table: (table, langchain), f"{self.table}_vec": (index,), f"{self.table}_embed_text": (trigger,)}
 
     def _fill(self, draft: str, batches: Iterator[Batch], new: NewStore) -> None:
         table = quoted(self.table)
@@ -83,6 +112,7 @@ class SqliteVecTarget(PathTarget):
                     connection.executemany(insert, rows)
             with told(self.name):
                 connection.execute("COMMIT")
+        self._check_replaced()  # again: it may have changed meanwhile
 
     def _declarations(self, new: NewStore) -> tuple[str, ...]:
         table, index = quoted(self.table), quoted(f"{self.table}_vec")
@@ -102,6 +132,12 @@ class SqliteVecTarget(PathTarget):
             (text or "", to_json(entry or {}, id_=id_, name=self.name, lossy=new.lossy), vector.tobytes(), id_)
             for id_, text, entry, vector in zip(batch.ids, texts, metadata, batch.vectors.astype("<f4"), strict=True)
         ]
+
+
+def _bare(sql: str) -> str:
+    """Return a declaration without blanks, quotes, dimension and metric, which differ among stores of one layout."""
+    bare = re.sub(r'[\s";]', "", sql).casefold()
+    return re.sub(r"float\[\d+\](?:distance_metric=\w+)?\)$", "float[])", bare)
 
 
 def sqlite_vec_target(rest: str, options: dict[str, str]) -> SqliteVecTarget:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsError
+from ragdiag.stores.uri import missing_path
 
 if sys.platform != "win32":
     import fcntl
@@ -77,7 +78,7 @@ def staging(path: str) -> Iterator[str]:
     target = os.path.realpath(path)
     parent, name = os.path.split(target)
     if not os.path.isdir(parent):
-        raise ConfigError(f"cannot write {path}", hint=f"there is no folder {parent}")
+        raise _no_folder(path)
     work, lock = "", -1
     try:
         _tidy(parent, name)
@@ -121,13 +122,20 @@ def _exists(path: str) -> TargetExistsError:
     return TargetExistsError(f"{path} exists", hint="name another target, or replace it with --overwrite")
 
 
+def _no_folder(path: str) -> ConfigError:
+    """Say so; what was meant for a URL, and is no path, is shown without its password."""
+    name = missing_path(path)
+    parent = os.path.dirname(os.path.realpath(path) if name == path else name)
+    return ConfigError(f"cannot write {name}", hint=f"there is no folder {parent}")
+
+
 def check_replaceable(
     path: str, *, folder: bool, overwrite: bool, belongs: Callable[[str], bool] = lambda name: False
 ) -> None:
     """Raise as `replacing` would; before the work, not after it."""
     target = os.path.realpath(path)
     if not os.path.isdir(os.path.dirname(target)):
-        raise ConfigError(f"cannot write {path}", hint=f"there is no folder {os.path.dirname(target)}")
+        raise _no_folder(path)
     if not is_taken(target, folder=folder):
         return
     if not overwrite:
