@@ -43,7 +43,7 @@ types: .venv/.dev
 	.venv/bin/mypy
 
 unit: .venv/.dev
-	.venv/bin/python -m pytest -n auto --dist loadfile
+	.venv/bin/python -m pytest -n logical --dist loadfile
 
 # What a user gets from `pip install ragdiag`, without any extra.
 minimal: .venv-minimal/.core
