@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -13,15 +12,11 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
 from ragdiag.stores import check_options, told
-from ragdiag.stores.uri import existing_path
+from ragdiag.stores.uri import existing_path, refuse_bare_server
 
 FILE = "chroma.sqlite3"  # what a folder of Chroma holds
 TENANT, DATABASE = "default_tenant", "default_database"  # chromadb's own defaults
 _DEFAULTS = (TENANT, DATABASE)
-# An address without http://, with a user or a port; what is shown of it comes after the last @.
-_SERVER = re.compile(
-    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
-)
 
 # Class and module of the live objects that can be opened.
 LANGCHAIN = ("Chroma", ("langchain_chroma", "langchain_community.vectorstores.chroma"))
@@ -61,11 +56,7 @@ class Place:
     def of(cls, rest: str, options: dict[str, str]) -> Place:
         """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
         check_options(options, ("collection", "tenant", "database", "token"), scheme="chroma")
-        server = _SERVER.fullmatch(rest)
-        if server and not os.path.exists(os.path.expanduser(rest)):
-            raise ConfigError(
-                f"chroma: {server[1]!r} is no folder", hint=f"for a server write chroma:http://{server[1]}?…"
-            )
+        refuse_bare_server(rest, "chroma")
         place = cls(rest, **options)
         if place.token and not place.remote:
             raise ConfigError("chroma: a folder asks for no token", hint="leave ?token= out, or name a server")

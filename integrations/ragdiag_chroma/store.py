@@ -16,6 +16,7 @@ from ragdiag.stores import (
     Tuning,
     checked_batch_size,
     chosen,
+    in_order,
     is_a,
     joined,
     sampled_rows,
@@ -82,11 +83,6 @@ class ChromaStore(ScannedStore):
             has_metadata=True,
         )
 
-    @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the documents of one contiguous shard, in the order in which Chroma lists them."""
         step = checked_batch_size(batch_size)
@@ -107,13 +103,7 @@ class ChromaStore(ScannedStore):
             if not isinstance(id_, str) or clean_text(id_) != id_:  # Chroma's client would not even ask
                 raise unknown_id(self._name, id_)
         found = self._pages(list(dict.fromkeys(ids)))
-        row = {id_: at for at, id_ in enumerate(found.ids)}
-        for id_ in ids:
-            if id_ not in row:
-                raise unknown_id(self._name, id_)
-        texts, metadata = found.texts or (), found.metadata or ()
-        rows = [row[id_] for id_ in ids]
-        return Batch(list(ids), found.vectors[rows], [texts[at] for at in rows], [metadata[at] for at in rows])
+        return in_order(found, ids, self._name)
 
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return documents drawn uniformly without replacement from the list of ids, in scan order."""
@@ -147,9 +137,6 @@ class ChromaStore(ScannedStore):
             pairs = zip(found["ids"], found["distances"], strict=True)
             hits += [Hits(tuple(ids), self._scores(distances)) for ids, distances in pairs]
         return hits
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     def _scores(self, distances: Sequence[float]) -> Float64:
         """Return what Chroma's distances are of: squared Euclidean, or one minus the cosine or the dot product."""

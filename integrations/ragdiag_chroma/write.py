@@ -6,14 +6,13 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ragdiag.errors import ConfigError, StoreError
-from ragdiag.stores import CollectionTarget, Draft, NewStore, PathTarget, told
+from ragdiag.stores import CollectionTarget, NewStore, PathTarget, told
 from ragdiag.types import Batch, Metric
 from ragdiag_chroma.alone import OWN, beside, is_open
 from ragdiag_chroma.keeping import kept
@@ -41,19 +40,7 @@ class FolderTarget(PathTarget):
         """The folder and the collection, as `StoreInfo.name` of the store opened there."""
         return self.place.name(self.place.collection)
 
-    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
-        """Write a folder beside its place and put it there when it is whole."""
-        self._refuse_others(overwrite=new.overwrite)
-        super().write(batches, new)
-
-    @contextmanager
-    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
-        """Give a place in a hidden folder beside it."""
-        self._refuse_others(overwrite=overwrite)
-        with super().draft(uri, overwrite=overwrite) as draft:
-            yield draft
-
-    def _refuse_others(self, *, overwrite: bool) -> None:
+    def _refuse(self, *, overwrite: bool) -> None:
         """Raise when replacing the folder would remove more than the collection, or pull it from under a client."""
         if is_open(self.path):
             raise StoreError(

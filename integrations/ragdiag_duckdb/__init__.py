@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ragdiag.stores import Opener
+from ragdiag.stores import Opener, is_a
 
 if TYPE_CHECKING:
     from ragdiag.stores import Target, VectorStore
@@ -23,7 +23,7 @@ def _open_uri(rest: str, options: dict[str, str]) -> VectorStore:
 
 
 def _accepts(obj: Any) -> bool:
-    return any((base.__module__, base.__name__) in _LIVE for base in type(obj).__mro__)
+    return any(is_a(obj, name, module) for module, name in _LIVE)
 
 
 def _open_object(obj: Any) -> VectorStore:

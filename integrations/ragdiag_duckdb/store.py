@@ -10,11 +10,23 @@ import numpy as np
 
 from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
-from ragdiag.stores import Hits, Tuning, as_metric, checked_batch_size, joined, sampled_rows, shard_bounds, taken, told
+from ragdiag.stores import (
+    Hits,
+    ScannedStore,
+    Tuning,
+    as_metric,
+    checked_batch_size,
+    in_order,
+    joined,
+    sampled_rows,
+    shard_bounds,
+    told,
+)
 from ragdiag.stores.base import WHOLE
+from ragdiag.stores.ids import duplicate_ids
 from ragdiag.stores.json_text import from_json
 from ragdiag.stores.parquet_columns import to_python, to_vectors
-from ragdiag.stores.rows import clean_text, duplicate_ids, unknown_id
+from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, IntArray, Metric, Shard, StoreInfo
 from ragdiag_duckdb.connection import SCHEME, quoted, shown
 from ragdiag_duckdb.layout import find_layout
@@ -29,7 +41,7 @@ _ROWS = 2048  # of one batch of DuckDB
 _HINT = "was the database changed or closed meanwhile?"
 
 
-class DuckDBStore:
+class DuckDBStore(ScannedStore):
     """One table of a DuckDB database.
 
     Each call reads one state of the table, whoever writes meanwhile. The order is that of the rows.
@@ -80,11 +92,6 @@ class DuckDBStore:
         )
 
     @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
-    @property
     def tuning(self) -> Tuning:
         """A search looks at every vector."""
         return Tuning(exact=True)
@@ -121,11 +128,7 @@ class DuckDBStore:
         column = f"{quoted(self._layout.id)}::VARCHAR" if self._layout.id is not None else "rowid::VARCHAR"
         with told(self._name, hint=_HINT), self._cursor.cursor() as cursor:
             found = self._found(cursor, column, unique, "VARCHAR")
-        row = {id_: at for at, id_ in enumerate(found.ids)}
-        for id_ in ids:
-            if id_ not in row:
-                raise unknown_id(self._name, id_)
-        return taken(found, np.array([row[id_] for id_ in ids], dtype=np.int64))
+        return in_order(found, ids, self._name)
 
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
         """Return the `k` best documents of each query, by DuckDB's functions on lists, as LangChain does.
@@ -143,9 +146,6 @@ class DuckDBStore:
             rows = self._ask(sql, [query.tolist(), k])
             hits.append(Hits(tuple(row[0] for row in rows), np.array([row[1] for row in rows], dtype=np.float64)))
         return hits
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     def _scanned(self, size: int, shard: Shard) -> Iterator[Batch]:
         row = 0

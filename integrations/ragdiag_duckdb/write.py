@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ragdiag.errors import ConfigError, StoreError
-from ragdiag.stores import Draft, NewStore, PathTarget, check_options, told
+from ragdiag.stores import NewStore, PathTarget, check_options, told
 from ragdiag.stores.json_text import to_json
 from ragdiag.stores.path_target import ANY_METRIC
 from ragdiag.stores.uri import without_credentials
@@ -48,24 +47,7 @@ class DuckDBTarget(PathTarget):
         """As the store opened there is called."""
         return shown(self.rest, self.table)
 
-    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
-        """Write the database beside its place and put it there when it is whole."""
-        self._check_replaced()
-        super().write(batches, new)
-
-    @contextmanager
-    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
-        """Give a place in a hidden folder beside it."""
-        self._check_replaced()
-        with super().draft(uri, overwrite=overwrite) as draft:
-
-            def place() -> None:
-                self._check_replaced()  # again: it may have changed while the new one was written
-                draft.put()
-
-            yield Draft(draft.uri, place)
-
-    def _check_replaced(self) -> None:
+    def _refuse(self, *, overwrite: bool) -> None:
         """Refuse to replace a database that holds anything but this table, or that is in use."""
         if os.path.exists(self.path + ".wal"):  # DuckDB would take it for a part of the new file
             raise ConfigError(
@@ -113,7 +95,6 @@ class DuckDBTarget(PathTarget):
             with told(self.name):
                 connection.execute("COMMIT")
                 connection.execute("CHECKPOINT")  # leaves no log beside the file
-        self._check_replaced()  # again: it may have changed meanwhile
 
     def _rows(self, batch: Batch, new: NewStore) -> Any:
         import pyarrow as pa

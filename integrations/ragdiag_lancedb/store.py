@@ -12,6 +12,7 @@ from ragdiag.errors import StoreError
 from ragdiag.stores import (
     Hits,
     NumberIds,
+    ScannedStore,
     Tuning,
     checked_batch_size,
     joined,
@@ -40,7 +41,7 @@ _TEXT_NAMES = ("text", "page_content", "content")
 _ROW = "_rowid"
 
 
-class LanceStore:
+class LanceStore(ScannedStore):
     """A table of LanceDB.
 
     Parameters
@@ -114,11 +115,6 @@ class LanceStore:
         )
 
     @property
-    def info(self) -> StoreInfo:
-        """What is known of the table; frozen when it was opened."""
-        return self._info
-
-    @property
     def tuning(self) -> Tuning:
         """Exact by ``bypass_vector_index``; the knob is that of the index, where queries use it."""
         if not self._used:
@@ -180,9 +176,6 @@ class LanceStore:
 
     def close(self) -> None:
         """Do nothing: handles hold no lock, and are released with the last reference to them."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     def _table(self) -> Any:
         table = self._open_table()

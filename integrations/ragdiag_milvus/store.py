@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from ragdiag.errors import StoreError
-from ragdiag.stores import Hits, Tuning, checked_batch_size, joined, sampled_rows, shard_bounds, unknown_id
+from ragdiag.stores import (
+    Hits,
+    ScannedStore,
+    Tuning,
+    checked_batch_size,
+    joined,
+    sampled_rows,
+    shard_bounds,
+    unknown_id,
+)
 from ragdiag.stores.base import WHOLE
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Metric, Shard, StoreInfo
@@ -25,7 +34,7 @@ _KNOBS = {
 }
 
 
-class MilvusStore:
+class MilvusStore(ScannedStore):
     """A collection of Milvus.
 
     Parameters
@@ -88,11 +97,6 @@ class MilvusStore:
             has_texts=self._fields.text is not None,
             has_metadata=bool(self._fields.others) or self._fields.json is not None or self._fields.dynamic,
         )
-
-    @property
-    def info(self) -> StoreInfo:
-        """What is known of the collection; frozen when it was opened."""
-        return self._info
 
     @property
     def tuning(self) -> Tuning:
@@ -161,9 +165,6 @@ class MilvusStore:
     def close(self) -> None:
         """Close the connection that opening it made; a live object's stays open."""
         self._released()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     def _asked(self) -> Any:
         return asked(self._name, secrets=self._secrets)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ragdiag.errors import ConfigError, StoreError
-from ragdiag.stores import CollectionTarget, Draft, PathTarget, check_options
+from ragdiag.stores import CollectionTarget, PathTarget, check_options
 from ragdiag.stores.base import NewStore
 from ragdiag.stores.json_text import from_json, to_json
 from ragdiag.types import Batch, Metric
@@ -38,19 +37,7 @@ class LiteTarget(PathTarget):
         """As the store opened there is called."""
         return shown(self.rest, self.collection)
 
-    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
-        """Write the folder beside its place and put it there when it is whole."""
-        self._check(new.overwrite)
-        super().write(batches, new)
-
-    @contextmanager
-    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
-        """Give a place in a hidden folder beside it."""
-        self._check(overwrite)
-        with super().draft(uri, overwrite=overwrite) as draft:
-            yield draft
-
-    def _check(self, overwrite: bool) -> None:
+    def _refuse(self, *, overwrite: bool) -> None:
         """Refuse to replace what is in use, or holds more than the collection."""
         if overwrite and (strange := strangers(self.path, self.collection)):
             raise ConfigError(f"cannot replace {self.rest}, it holds {strange[0]} too", hint="name another path")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ragdiag.errors import ConfigError, StoreError, StoreNotFoundError
-from ragdiag.stores import as_metric
+from ragdiag.stores import as_metric, is_a
 from ragdiag.stores.collection_target import DRAFT
 from ragdiag.types import Metric
 from ragdiag_pgvector.address import Address, address_of, address_of_engine
@@ -95,10 +95,7 @@ def open_pgvector(rest: str, options: dict[str, str]) -> PgvectorStore:
 
 def accepts(target: Any) -> bool:
     """Whether an object is one of the stores of langchain_postgres."""
-    return any(
-        base.__module__.startswith("langchain_postgres") and base.__name__ in _LANGCHAIN
-        for base in type(target).__mro__
-    )
+    return any(is_a(target, name, "langchain_postgres") for name in _LANGCHAIN)
 
 
 def open_object(target: Any) -> PgvectorStore:

@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from ragdiag.errors import StoreError
-from ragdiag.stores import Hits, Tuning, checked_batch_size, joined, sampled_rows, shard_bounds, taken, unknown_id
+from ragdiag.stores import (
+    Hits,
+    ScannedStore,
+    Tuning,
+    checked_batch_size,
+    in_order,
+    joined,
+    sampled_rows,
+    shard_bounds,
+    unknown_id,
+)
 from ragdiag.stores.base import WHOLE
-from ragdiag.stores.rows import clean_text, duplicate_ids
+from ragdiag.stores.ids import duplicate_ids
+from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Metric, Shard, StoreInfo
 from ragdiag_pgvector.address import Address, load_psycopg
 from ragdiag_pgvector.catalogue import Index, quoted
@@ -26,7 +37,7 @@ _KNOBS = {
 }
 
 
-class PgvectorStore:
+class PgvectorStore(ScannedStore):
     """Vectors in PostgreSQL.
 
     A scan, a sample and a fetch have a connection and a snapshot each; searches share a connection, so that
@@ -89,11 +100,6 @@ class PgvectorStore:
         self._tuning = self._tuned(connection, index if index and index.metric is metric else None)
 
     @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
-    @property
     def tuning(self) -> Tuning:
         """Exact without the index; with one that serves the metric, its knob."""
         return self._tuning
@@ -145,12 +151,7 @@ class PgvectorStore:
                 rows = connection.execute(typed, values, binary=True).fetchall()
         except load_psycopg().DataError:  # not all of them are of the type of the column
             rows = connection.execute(f"{select} {id_}::text = ANY(%(ids)s)", values, binary=True).fetchall()
-        batch = self._batch(rows)
-        row = {found: at for at, found in enumerate(batch.ids)}
-        missing = next((id_ for id_ in ids if id_ not in row), None)
-        if missing is not None:
-            raise unknown_id(self._name, missing)
-        return taken(batch, np.array([row[id_] for id_ in ids], dtype=np.int64))
+        return in_order(self._batch(rows), ids, self._name)
 
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return documents drawn uniformly, in the order of their ids; of the others not even the ids are sent."""
@@ -203,9 +204,6 @@ class PgvectorStore:
     def close(self) -> None:
         """End the connection kept for searches, and those of scans that still run, which then fail."""
         self._connections.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     @property
     def _metric(self) -> Metric:

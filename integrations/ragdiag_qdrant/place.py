@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,16 +11,12 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from ragdiag.errors import ConfigError, MissingExtraError, StoreError, StoreNotFoundError
 from ragdiag.stores import check_options, told
-from ragdiag.stores.uri import existing_path
+from ragdiag.stores.uri import existing_path, refuse_bare_server
 from ragdiag_qdrant.vetting import refuse_foreign_pickles
 
 FILE, COLLECTIONS, LOCK = "meta.json", "collection", ".lock"  # what a local folder holds
 STORAGE = "storage.sqlite"  # and each collection in it
 TEXT, METADATA = "page_content", "metadata"  # where LangChain keeps them in the payload
-# An address without http://, with a user or a port; what is shown of it comes after the last @.
-_SERVER = re.compile(
-    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
-)
 _TIMEOUT = 60  # seconds for one request; the client's own 5 are too few for a page of long vectors
 
 # Class and module of the live objects that can be opened.
@@ -66,11 +61,7 @@ class Place:
     def of(cls, rest: str, options: dict[str, str]) -> Place:
         """Return the place of a URI; `ConfigError` for options that are not known or make no sense there."""
         check_options(options, ("collection", "vector", "text", "metadata", "api_key"), scheme="qdrant")
-        server = _SERVER.fullmatch(rest)
-        if server and not os.path.exists(os.path.expanduser(rest)):
-            raise ConfigError(
-                f"qdrant: {server[1]!r} is no folder", hint=f"for a server write qdrant:http://{server[1]}?…"
-            )
+        refuse_bare_server(rest, "qdrant")
         place = cls(rest, **options)
         if place.api_key and not place.remote:
             raise ConfigError("qdrant: a folder asks for no api_key", hint="leave it out, or name a server")

@@ -18,6 +18,7 @@ from ragdiag.stores import (
     checked_batch_size,
     chosen,
     every,
+    in_order,
     is_a,
     joined,
     sampled_rows,
@@ -28,6 +29,7 @@ from ragdiag.stores import (
 from ragdiag.stores.base import WHOLE
 from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Float64, Metric, Shard, StoreInfo
+from ragdiag.vectors import unit
 from ragdiag_qdrant.dense import Dense, dense
 from ragdiag_qdrant.place import CLIENT, LANGCHAIN, METADATA, TEXT, Place, collections, is_local
 from ragdiag_qdrant.point_ids import ID, document_id, point_id
@@ -106,11 +108,6 @@ class QdrantStore(ScannedStore):
             has_metadata=True,
         )
 
-    @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the documents of one shard by Qdrant's scroll, which goes on after an id, whatever is written."""
         step = checked_batch_size(batch_size)
@@ -129,13 +126,7 @@ class QdrantStore(ScannedStore):
             if not isinstance(id_, str) or clean_text(id_) != id_:
                 raise unknown_id(self._name, id_)
         found = self._retrieve([point_id(id_) for id_ in dict.fromkeys(ids)])
-        row = {id_: at for at, id_ in enumerate(found.ids)}
-        for id_ in ids:
-            if id_ not in row:
-                raise unknown_id(self._name, id_)
-        texts, metadata = found.texts or (), found.metadata or ()
-        rows = [row[id_] for id_ in ids]
-        return Batch(list(ids), found.vectors[rows], [texts[at] for at in rows], [metadata[at] for at in rows])
+        return in_order(found, ids, self._name)
 
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return documents drawn uniformly without replacement from the list of ids, in scan order."""
@@ -181,9 +172,6 @@ class QdrantStore(ScannedStore):
             hits += [self._hits(answer.points) for answer in answers]
         return hits
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
-
     def _hits(self, points: Sequence[Any]) -> Hits:
         scores: Float64 = np.array([point.score for point in points], dtype=np.float64)
         ids = tuple(document_id(point.id, point.payload or {}) for point in points)
@@ -225,7 +213,7 @@ class QdrantStore(ScannedStore):
         payloads = [record.payload or {} for record, _ in pairs]
         return Batch(
             [document_id(record.id, payload) for (record, _), payload in zip(pairs, payloads, strict=True)],
-            _directions(vectors) if self._info.metric is Metric.COSINE else vectors,
+            unit(vectors) if self._info.metric is Metric.COSINE else vectors,
             [self._text(payload) for payload in payloads],
             [self._metadata(payload) for payload in payloads],
         )
@@ -293,10 +281,3 @@ def _picked(client: Any, collection: str, where: str) -> str:
     if collection and collection not in names:  # it may have an alias besides
         names |= {found.name for found in client.get_collections().collections}
     return chosen(collection, names, where)
-
-
-def _directions(vectors: Float32) -> Float32:
-    """Return unit vectors; zero vectors stay as they are."""
-    wide = vectors.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(lengths == 0, 1.0, lengths), dtype=np.float32)

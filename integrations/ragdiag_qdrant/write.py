@@ -40,19 +40,7 @@ class FolderTarget(PathTarget):
         """The folder and the collection, as `StoreInfo.name` of the store opened there."""
         return self.place.name(self.place.collection, self.place.vector)
 
-    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
-        """Write a folder beside its place and put it there when it is whole."""
-        self._refuse_others()
-        super().write(batches, new)
-
-    @contextmanager
-    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
-        """Give a place in a hidden folder beside it."""
-        self._refuse_others()
-        with super().draft(uri, overwrite=overwrite) as draft:
-            yield draft
-
-    def _refuse_others(self) -> None:
+    def _refuse(self, *, overwrite: bool) -> None:
         """Raise when replacing the folder would remove other collections, or pull it from under another client."""
         inside = os.path.join(self.path, COLLECTIONS)
         found = set(os.listdir(inside)) if os.path.isdir(inside) else set()

@@ -13,17 +13,18 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
 from ragdiag.stores import (
     Hits,
+    ScannedStore,
     Tuning,
     checked_batch_size,
+    in_order,
     sampled_rows,
     shard_bounds,
-    taken,
     told,
-    unknown_id,
 )
 from ragdiag.stores.base import WHOLE
+from ragdiag.stores.ids import duplicate_ids
 from ragdiag.stores.json_text import from_json
-from ragdiag.stores.rows import clean_text, duplicate_ids
+from ragdiag.stores.rows import clean_text
 from ragdiag.types import Batch, Float32, Metric, Shard, StoreInfo
 from ragdiag_sqlite_vec.connection import ask, load_extension, quoted
 from ragdiag_sqlite_vec.layout import SCHEME, Declared, find_layout, shown
@@ -32,7 +33,7 @@ _MOST = 4096  # what vec0 takes for k
 _DISTANCES = {Metric.L2: "vec_distance_L2", Metric.COSINE: "vec_distance_cosine"}
 
 
-class SqliteVecStore:
+class SqliteVecStore(ScannedStore):
     """One table of a SQLite database.
 
     Pages of keys are read first, then their documents, each in one short statement: no lock is held between
@@ -77,11 +78,6 @@ class SqliteVecStore:
         )
 
     @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
-    @property
     def tuning(self) -> Tuning:
         """A search of sqlite-vec looks at every vector."""
         return Tuning(exact=True)
@@ -110,11 +106,7 @@ class SqliteVecStore:
     def fetch(self, ids: Sequence[str]) -> Batch:
         """Return the documents with these ids, in this order."""
         found = self._read(self._keys(ids))
-        row = {id_: at for at, id_ in enumerate(found.ids)}
-        for id_ in ids:
-            if id_ not in row:
-                raise unknown_id(self._name, id_)
-        return taken(found, np.array([row[id_] for id_ in ids], dtype=np.int64))
+        return in_order(found, ids, self._name)
 
     def search(self, queries: Float32, k: int, *, exact: bool = False, effort: int | None = None) -> list[Hits]:
         """Return the `k` nearest documents of each query, by the vec0 table, or by the distances of all rows.
@@ -129,9 +121,6 @@ class SqliteVecStore:
         load_extension(self._connection, self._name, own=self._own)
         rows = as_vectors(queries, what="the queries", dim=self._info.dim).astype("<f4")
         return [self._hits(row.tobytes(), k) for row in rows]
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     @property
     def _key(self) -> str:

@@ -6,12 +6,12 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ragdiag.errors import ConfigError
-from ragdiag.stores import Draft, NewStore, PathTarget, check_options, told
+from ragdiag.stores import NewStore, PathTarget, check_options, told
 from ragdiag.stores.json_text import to_json
 from ragdiag.stores.uri import without_credentials
 from ragdiag.types import Batch, Metric
@@ -38,24 +38,7 @@ class SqliteVecTarget(PathTarget):
         """As the store opened there is called."""
         return shown(self.rest, self.table)
 
-    def write(self, batches: Iterator[Batch], new: NewStore) -> None:
-        """Write the database beside its place and put it there when it is whole."""
-        self._check_replaced()
-        super().write(batches, new)
-
-    @contextmanager
-    def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
-        """Give a place in a hidden folder beside it."""
-        self._check_replaced()
-        with super().draft(uri, overwrite=overwrite) as draft:
-
-            def place() -> None:
-                self._check_replaced()  # again: it may have changed while the new one was written
-                draft.put()
-
-            yield Draft(draft.uri, place)
-
-    def _check_replaced(self) -> None:
+    def _refuse(self, *, overwrite: bool) -> None:
         """Refuse to replace a database that holds anything but this store, or that is in use."""
         beside = [self.path + end for end in ("-wal", "-journal") if os.path.exists(self.path + end)]
         if beside:  # SQLite would take it for a part of the new file
@@ -112,7 +95,6 @@ class SqliteVecTarget(PathTarget):
                     connection.executemany(insert, rows)
             with told(self.name):
                 connection.execute("COMMIT")
-        self._check_replaced()  # again: it may have changed meanwhile
 
     def _declarations(self, new: NewStore) -> tuple[str, ...]:
         table, index = quoted(self.table), quoted(f"{self.table}_vec")

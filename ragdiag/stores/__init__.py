@@ -4,22 +4,21 @@ from ragdiag.stores.base import Draft, Hits, NewStore, Opener, SearchableStore, 
 from ragdiag.stores.choosing import chosen, is_a
 from ragdiag.stores.collection_target import CollectionTarget
 from ragdiag.stores.faiss import FaissStore
+from ragdiag.stores.ids import NumberIds, TextIds, unknown_id
 from ragdiag.stores.memory import ArrayStore
 from ragdiag.stores.open import open_store, opened_store
 from ragdiag.stores.parquet import ParquetStore
 from ragdiag.stores.path_target import PathTarget
 from ragdiag.stores.rows import (
-    NumberIds,
     RowStore,
     ScannedStore,
-    TextIds,
     checked_batch_size,
     every,
+    in_order,
     joined,
     sampled_rows,
     shard_bounds,
     taken,
-    unknown_id,
 )
 from ragdiag.stores.trouble import told
 from ragdiag.stores.uri import as_metric, check_options, without_credentials
@@ -49,6 +48,7 @@ __all__ = [
     "checked_batch_size",
     "chosen",
     "every",
+    "in_order",
     "is_a",
     "joined",
     "metric_of_target",

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ragdiag.errors import StoreError
 from ragdiag.stores.arrays_write import npy_target, npz_target
 from ragdiag.stores.base import Opener
+from ragdiag.stores.ids import NumberIds, Rows, TextIds
 from ragdiag.stores.mapped import HeldMatrix, MappedMatrix
-from ragdiag.stores.rows import NumberIds, Rows, RowStore, TextIds, clean_text, pick
+from ragdiag.stores.rows import RowStore, clean_text, pick
 from ragdiag.stores.uri import as_metric, check_options, existing_path, without_credentials
 from ragdiag.types import Float32, StoreInfo
 

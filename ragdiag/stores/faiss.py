@@ -16,8 +16,9 @@ from ragdiag.stores.faiss_file import open_index_file
 from ragdiag.stores.faiss_rows import IndexRows, index_rows
 from ragdiag.stores.faiss_search import FileSearch, FlatSearch, IndexSearch, LiveSearch, index_tuning
 from ragdiag.stores.faiss_write import INDEX_SUFFIXES, faiss_target
+from ragdiag.stores.ids import Ids, NumberIds, Rows, TextIds, duplicate_ids
 from ragdiag.stores.langchain_pickle import Docstore, read_docstore
-from ragdiag.stores.rows import Ids, Metadata, NumberIds, Rows, RowStore, TextIds, clean_text, duplicate_ids
+from ragdiag.stores.rows import Metadata, RowStore, clean_text
 from ragdiag.stores.uri import check_options, existing_path, without_credentials
 from ragdiag.types import Float32, IntArray, Metric, StoreInfo
 

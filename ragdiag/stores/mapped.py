@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError
-from ragdiag.stores.rows import Rows
+from ragdiag.stores.ids import Rows
 from ragdiag.types import Float32
 
 

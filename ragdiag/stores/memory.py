@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ragdiag.checks import as_vectors
 from ragdiag.errors import StoreError, VectorsError
 from ragdiag.stores.base import Opener
-from ragdiag.stores.rows import Metadata, NumberIds, Rows, RowStore, TextIds, clean_text, pick
+from ragdiag.stores.ids import NumberIds, Rows, TextIds
+from ragdiag.stores.rows import Metadata, RowStore, clean_text, pick
 from ragdiag.stores.uri import as_metric
 from ragdiag.types import Float32, Metric, StoreInfo
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ragdiag.errors import RagdiagError, StoreError
 from ragdiag.stores.base import WHOLE, Opener
+from ragdiag.stores.ids import NumberIds, unknown_id
 from ragdiag.stores.parquet_columns import (
     check_unique,
     is_json,
@@ -23,15 +24,7 @@ from ragdiag.stores.parquet_columns import (
     vector_column,
 )
 from ragdiag.stores.parquet_write import parquet_target
-from ragdiag.stores.rows import (
-    NumberIds,
-    ScannedStore,
-    checked_batch_size,
-    clean_text,
-    sampled_rows,
-    shard_bounds,
-    unknown_id,
-)
+from ragdiag.stores.rows import ScannedStore, checked_batch_size, clean_text, sampled_rows, shard_bounds
 from ragdiag.stores.uri import as_metric, check_options, existing_path, without_credentials
 from ragdiag.types import Batch, IntArray, Shard, StoreInfo
 
@@ -108,11 +101,6 @@ class ParquetStore(ScannedStore):
             has_metadata=bool(self._others),
         )
 
-    @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the rows of one contiguous shard in order, at most `batch_size` at a time."""
         size = checked_batch_size(batch_size)
@@ -149,9 +137,6 @@ class ParquetStore(ScannedStore):
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return rows drawn uniformly without replacement, in their order."""
         return self._fetched(sampled_rows(self._info.count, size, rng))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self._info.count} × {self._info.dim}>"
 
     @contextmanager
     def _open(self) -> Iterator[Any]:

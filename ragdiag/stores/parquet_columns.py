@@ -9,7 +9,7 @@ import numpy as np
 
 from ragdiag.checks import as_vectors
 from ragdiag.errors import MissingExtraError, StoreError
-from ragdiag.stores.rows import duplicate_ids
+from ragdiag.stores.ids import duplicate_ids
 from ragdiag.types import Float32
 
 # In the schema, on a column of text that holds the metadata of each row as a JSON object.

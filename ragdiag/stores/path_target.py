@@ -56,20 +56,27 @@ class PathTarget:
 
     def write(self, batches: Iterator[Batch], new: NewStore) -> None:
         """Write the store beside its place and put it there when it is whole."""
+        self._refuse(overwrite=new.overwrite)
         with replacing(self.path, folder=self.folder, overwrite=new.overwrite, belongs=self._belongs) as draft:
             self._fill(draft, batches, new)
+            self._refuse(overwrite=new.overwrite)
 
     @contextmanager
     def draft(self, uri: str, *, overwrite: bool) -> Iterator[Draft]:
         """Give a place in a hidden folder beside it."""
+        self._refuse(overwrite=overwrite)
         with staging(self.path) as work:
             check_replaceable(self.path, folder=self.folder, overwrite=overwrite, belongs=self._belongs)
             draft = os.path.join(work, os.path.basename(os.path.realpath(self.path)))
 
             def place() -> None:
+                self._refuse(overwrite=overwrite)
                 put(draft, self.path, folder=os.path.isdir(draft), overwrite=overwrite)
 
             yield Draft(moved(uri, draft), place)
+
+    def _refuse(self, *, overwrite: bool) -> None:
+        """Raise when what is there must not be replaced; asked before the work, and again when the store is whole."""
 
     def _belongs(self, name: str) -> bool:
         """Whether a name in the folder that is replaced belongs to the store."""

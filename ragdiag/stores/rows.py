@@ -3,115 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 
 from ragdiag.errors import ConfigError, StoreError
 from ragdiag.stores.base import WHOLE
+from ragdiag.stores.ids import Ids, Rows, unknown_id
 from ragdiag.types import Batch, Float32, IntArray, Shard, StoreInfo
 
-Rows = slice | IntArray
 Metadata = Sequence[Mapping[str, Any]]
-
-
-class Ids(Protocol):
-    """The ids of a store, row by row; a large store need not hold them as Python strings."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def at(self, rows: Rows) -> list[str]:
-        """Return the ids of these rows."""
-        ...
-
-    def row(self, id_: str) -> int | None:
-        """Return the row of this id, or None when there is no such id."""
-        ...
-
-
-class NumberIds:
-    """Ids that are numbers: the labels of an index, or the row numbers when it has none."""
-
-    def __init__(self, count: int, labels: IntArray | None = None) -> None:
-        self._count = count
-        self._labels = labels
-        self._order = np.argsort(labels, kind="stable") if labels is not None else None
-
-    def __len__(self) -> int:
-        return self._count
-
-    def at(self, rows: Rows) -> list[str]:
-        """Return the numbers of these rows as text."""
-        if self._labels is not None:
-            numbers = self._labels[rows]
-        else:
-            numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        return [str(number) for number in numbers.tolist()]
-
-    def row(self, id_: str) -> int | None:
-        """Return the row of a number written as `at` writes it."""
-        if not isinstance(id_, str) or len(id_) > 20 or not id_.removeprefix("-").isdecimal():
-            return None
-        number = int(id_)
-        if str(number) != id_ or not -(2**63) <= number < 2**63:
-            return None
-        if self._labels is None or self._order is None:
-            return number if 0 <= number < self._count else None
-        at = int(np.searchsorted(self._labels, number, sorter=self._order))
-        if at == self._count or self._labels[self._order[at]] != number:
-            return None
-        return int(self._order[at])
-
-
-class TextIds:
-    """Ids that were given, one unique string per row.
-
-    Raises
-    ------
-    StoreError
-        When an id is no string or is there twice.
-    """
-
-    def __init__(self, ids: Sequence[str], *, what: str) -> None:
-        self._ids = list(ids)
-        self._rows: dict[str, int] = {}
-        repeats = 0
-        example = ""
-        for row, id_ in enumerate(self._ids):
-            if not isinstance(id_, str):
-                raise StoreError(
-                    f"{what}: the id of row {row} is {type(id_).__name__}, not str",
-                    hint="give ids as strings",
-                )
-            if self._rows.setdefault(id_, row) != row:
-                repeats += 1
-                example = example or id_
-        if repeats:
-            raise duplicate_ids(what, example, repeats)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def at(self, rows: Rows) -> list[str]:
-        """Return the ids of these rows."""
-        return self._ids[rows] if isinstance(rows, slice) else [self._ids[row] for row in rows.tolist()]
-
-    def row(self, id_: str) -> int | None:
-        """Return the row of this id."""
-        return self._rows.get(id_)
-
-
-def duplicate_ids(what: str, example: str, repeats: int) -> StoreError:
-    """Return the error for ids that are not unique."""
-    rows = "1 row repeats" if repeats == 1 else f"{repeats} rows repeat"
-    return StoreError(f"{what}: {rows} an id that another row has, such as {example!r}", hint="ids must be unique")
-
-
-def unknown_id(what: str, id_: object) -> StoreError:
-    """Return the error for an id that a store does not hold."""
-    return StoreError(f"{what} holds no document with id {id_!r}", hint="ids are those that scan yields")
 
 
 def checked_batch_size(batch_size: int) -> int:
@@ -162,6 +63,24 @@ def taken(batch: Batch, rows: IntArray) -> Batch:
     return Batch(pick(batch.ids, rows), batch.vectors[rows], pick(batch.texts, rows), pick(batch.metadata, rows))
 
 
+def in_order(found: Batch, ids: Sequence[str], name: str) -> Batch:
+    """Return documents that an engine found, each once, in the order of the ids asked for.
+
+    Parameters
+    ----------
+    found : Batch
+    ids : sequence of str
+        May name a document twice.
+    name : str
+        Of the store, for the `StoreError` when one was not found.
+    """
+    row = {id_: at for at, id_ in enumerate(found.ids)}
+    for id_ in ids:
+        if id_ not in row:
+            raise unknown_id(name, id_)
+    return taken(found, np.array([row[id_] for id_ in ids], dtype=np.int64))
+
+
 def joined(batches: Sequence[Batch], info: StoreInfo) -> Batch:
     """Return batches of one store as one."""
     return Batch(
@@ -184,12 +103,20 @@ def clean_text(text: str | None) -> str | None:
 
 
 class ScannedStore:
-    """What a store can do that can be scanned and stays as it was when it was opened; adapters do it better."""
+    """What a store can do that can be scanned and stays as it was when it was opened; adapters do it better.
+
+    Subclasses set `_info`.
+    """
+
+    _info: StoreInfo
 
     @property
     def info(self) -> StoreInfo:
-        """What is known of the store."""
-        raise NotImplementedError
+        """What is known of the store; frozen when it was opened."""
+        return self._info
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._info.name}: {self._info.count} × {self._info.dim}>"
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield all documents of one shard; to be given by the subclass."""
@@ -230,11 +157,6 @@ class RowStore(ScannedStore):
         self._info = info
         self._ids = ids
 
-    @property
-    def info(self) -> StoreInfo:
-        """What is known of the store; frozen when it was opened."""
-        return self._info
-
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the rows of one contiguous shard in order, at most `batch_size` at a time."""
         step = checked_batch_size(batch_size)
@@ -254,9 +176,6 @@ class RowStore(ScannedStore):
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
         """Return rows drawn uniformly without replacement, in their order."""
         return self._batch(sampled_rows(self._info.count, size, rng))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._info.name}: {self._info.count} × {self._info.dim}>"
 
     def _batch(self, rows: Rows) -> Batch:
         ids = self._ids.at(rows)

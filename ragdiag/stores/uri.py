@@ -19,6 +19,10 @@ _USERINFO = (
     (re.compile(r"(?<![^\s'\"(])[^\s:/?#@'\"(]+:(?!//)\S*@(?=localhost\b|(?:[\w.\-]+|\[[\da-fA-F:.]+\]):\d)"), ""),
 )
 _SECRETS = re.compile(r"([?&](?:[^=&#]*(?:key|token|password|secret)[^=&#]*)=)[^&#]*", re.IGNORECASE)
+# An address without http://, with a user or a port; what is shown of it comes after the last @.
+_BARE_SERVER = re.compile(
+    r"(?!https?://|[./~\\](?!/))(?=.*:.*@|[^/\\]*:\d+(?:/|$))(?:.*@)?([^@]*)", re.DOTALL | re.IGNORECASE
+)
 
 
 def without_credentials(text: str) -> str:
@@ -123,6 +127,22 @@ def as_metric(value: Metric | str | None) -> Metric | None:
     except ValueError:
         names = ", ".join(metric.value for metric in Metric)
         raise ConfigError(f"there is no metric {value!r}", hint=f"one of {names}") from None
+
+
+def refuse_bare_server(rest: str, scheme: str) -> None:
+    """Raise a `ConfigError` for the address of a server that lacks its ``http://``, of which no password is shown.
+
+    Examples
+    --------
+    >>> refuse_bare_server("me:pw@host:80", "chroma")
+    Traceback (most recent call last):
+    ragdiag.errors.ConfigError: chroma: 'host:80' is no folder: for a server write chroma:http://host:80?…
+    """
+    server = _BARE_SERVER.fullmatch(rest)
+    if server and not os.path.exists(os.path.expanduser(rest)):
+        raise ConfigError(
+            f"{scheme}: {server[1]!r} is no folder", hint=f"for a server write {scheme}:http://{server[1]}?…"
+        )
 
 
 def existing_path(rest: str, *, folder: bool | None = False) -> str:

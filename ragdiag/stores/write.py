@@ -9,8 +9,9 @@ from ragdiag.checks import as_vectors
 from ragdiag.errors import ConfigError, RagdiagError, StoreError, TargetExistsError, UnknownStoreError
 from ragdiag.plugins import load_openers
 from ragdiag.stores.base import IDS, METADATA, TEXTS, NewStore, Opener, Target
+from ragdiag.stores.ids import duplicate_ids
 from ragdiag.stores.open import open_store, unknown_scheme
-from ragdiag.stores.rows import clean_text, duplicate_ids
+from ragdiag.stores.rows import clean_text
 from ragdiag.stores.same_store import refuse_source
 from ragdiag.stores.uri import as_metric, missing_path, split_options, split_scheme
 from ragdiag.types import Batch, Metric, StoreInfo
