@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdiag.engine.products import HOST, Products
 from ragdiag.stores.base import VectorStore
 from ragdiag.types import Batch, Float64
 
@@ -29,12 +30,15 @@ class Block:
         Lengths; 0 where not usable.
     usable : ndarray of bool, shape (b,)
         Finite, and short enough for its square to fit in float32.
+    products : Products
+        Where inner products with the vectors are computed.
     """
 
     start: int
     batch: Batch
     norms: Float64
     usable: NDArray[np.bool_]
+    products: Products = HOST
 
 
 class Step(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.engine.base import Block, Progress, Step
+from ragdiag.engine.products import HostProducts, Products
 from ragdiag.errors import StoreError
 from ragdiag.stores.base import VectorStore
 from ragdiag.types import Batch
@@ -24,23 +25,26 @@ class LocalEngine:
     ----------
     batch_size : int
         Documents per block; bounds the memory.
+    threads : int, optional
+        By default one per core this process may use.
     """
 
     batch_size: int = 4096
+    threads: int | None = None
 
     def run(
         self, store: VectorStore, steps: Sequence[Step], *, stage: str = "", progress: Progress | None = None
     ) -> int:
         """Read the whole store once; see `ragdiag.engine.base.Engine`."""
         count, dim = store.info.count, store.info.dim
-        start = 0
+        start, products = 0, HostProducts(self.threads)
         for batch in store.scan(batch_size=self.batch_size):
             if batch.vectors.shape[1:] != (dim,):
                 raise StoreError(
                     f"{store.info.name} holds vectors of {batch.vectors.shape[1]} dimensions among those of {dim}",
                     hint="keep vectors of one dimension in one collection",
                 )
-            block = _block(start, batch)
+            block = block_of(start, batch, products)
             for step in steps:
                 step.step(block)
             start += len(batch)
@@ -49,8 +53,9 @@ class LocalEngine:
         return start
 
 
-def _block(start: int, batch: Batch) -> Block:
+def block_of(start: int, batch: Batch, products: Products) -> Block:
+    """Return a batch with what every statistic needs to know of its rows."""
     with np.errstate(over="ignore", invalid="ignore"):
         norms = row_norms(batch.vectors)
     usable = np.isfinite(norms) & (norms < LONGEST)
-    return Block(start, batch, np.where(usable, norms, 0.0), usable)
+    return Block(start, batch, np.where(usable, norms, 0.0), usable, products)

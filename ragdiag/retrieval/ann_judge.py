@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ragdiag.engine.local import LONGEST
 from ragdiag.errors import StoreError
 from ragdiag.similarities import for_metric
-from ragdiag.statistics.neighbors import UNIT_ROUNDOFF, Neighbors
+from ragdiag.statistics.bounds import UNIT_ROUNDOFF
+from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.stores.base import Hits
 from ragdiag.types import Batch, Float32, Float64, IntArray, Metric
 from ragdiag.vectors import row_norms

@@ -11,7 +11,8 @@ import numpy as np
 
 from ragdiag.engine.base import Block, Progress
 from ragdiag.retrieval.tokens import tokens
-from ragdiag.statistics.neighbors import Neighbors, pair_priority, rounded
+from ragdiag.statistics.best import pair_priority, rounded
+from ragdiag.statistics.neighbors import Neighbors
 
 if TYPE_CHECKING:
     from ragdiag.types import Float64, IntArray

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine import Block, Step
-from ragdiag.similarities.affine import Affine
-from ragdiag.statistics.neighbors import UNDERFLOW, UNIT_ROUNDOFF, NeighborSearch, product_error
-from ragdiag.types import Float32, Float64, Similarity
+from ragdiag.engine.products import HOST, HostProducts, Products, rounded_up
+from ragdiag.retrieval.corrections import ROWS, Correction, basis_of, correction_of, directions_of, fitted
+from ragdiag.statistics.bounds import product_error
+from ragdiag.statistics.neighbors import NeighborSearch
+from ragdiag.types import Float32, Float64
 from ragdiag.vectors import row_norms
 
-FEW = 32  # directions, of four times as many, that a map may change and still be a correction of the plain product
 WIDER = 4.0  # times the error of a product of its own: more, and a document gets that product
-_CELLS = 1 << 25  # scores held at once
-_ROWS = 256  # documents fitted at once, so that they stay in the cache
-_SQUARES = 2.0**-63  # a coordinate below it has no square in float32
 
 
 def shared(steps: Sequence[Step]) -> list[Step]:
@@ -79,23 +75,24 @@ class SharedSearch:
     """
 
     def __init__(self, searches: Sequence[NeighborSearch]) -> None:
+        self._all = list(searches)
         self._alone: list[NeighborSearch] = []
         found: list[tuple[NeighborSearch, Float64]] = []
         for search in searches:
-            directions = _directions(search.similarity, search.asked.shape[1])
+            directions = directions_of(search.similarity, search.asked.shape[1])
             if directions is None:
                 self._alone.append(search)
             else:
                 found.append((search, directions))
-        self._basis = _basis([directions for _, directions in found], searches[0].asked.shape[1])
+        self._basis = basis_of([directions for _, directions in found], searches[0].asked.shape[1])
         self._columns = self._basis.astype(np.float32)
         asked = searches[0].asked.astype(np.float64)
         across = asked - (asked @ self._basis) @ self._basis.T
         lengths = np.frexp(np.linalg.norm(across, axis=1))[1]
         self._queries = np.ldexp(across, -lengths[:, None]).astype(np.float32)
-        self._corrections: list[tuple[NeighborSearch, _Correction]] = []
+        self._corrections: list[tuple[NeighborSearch, Correction]] = []
         for search, _ in found:
-            correction = _correction(search, self._queries, self._columns)
+            correction = correction_of(search, self._queries, self._columns)
             if correction is None:
                 self._alone.append(search)
             else:
@@ -105,196 +102,91 @@ class SharedSearch:
 
     def step(self, block: Block) -> None:
         """Search one block; unusable vectors are no hits."""
-        self.search(block.start, block.batch.vectors, block.usable)
+        self.search(block.start, block.batch.vectors, block.usable, block.products)
 
-    def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_]) -> None:
+    def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_], products: Products = HOST) -> None:
         """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
-        for search in self._alone:
-            search.search(start, vectors, usable)
+        sharing = isinstance(products, HostProducts) and bool(self._corrections)
+        for search in self._alone if sharing else self._all:
+            search.search(start, vectors, usable, products)
         rows = np.flatnonzero(usable)
-        size = max(_ROWS, _CELLS // max(len(self._queries), 1))
-        for first in range(0, len(rows) if self._corrections else 0, size):
-            part = rows[first : first + size]
-            self._together(start + part, vectors[part])
+        if isinstance(products, HostProducts) and sharing and len(rows):
+            self._together(start + rows, vectors if len(rows) == len(vectors) else vectors[rows], products)
 
-    def _together(self, positions: NDArray[np.int64], vectors: Float32) -> None:
-        raw = vectors.astype(np.float64)
-        across = (raw - (raw @ self._basis) @ self._basis.T).astype(np.float32)
-        lengths, slant = row_norms(across), np.linalg.norm(across.astype(np.float64) @ self._columns, axis=1)
-        base = self._queries @ across.T
+    def _together(self, positions: NDArray[np.int64], vectors: Float32, products: HostProducts) -> None:
+        across, slant = self._across(vectors)
+        lengths = row_norms(across)
+        ready: dict[int, _Ready] = {}
 
-        def one(pair: tuple[NeighborSearch, _Correction]) -> None:
-            self._one(*pair, positions, vectors, across, lengths, slant, base)
+        def prepare(i: int) -> None:
+            search, correction = self._corrections[i]
+            ready[i] = self._ready(search, correction, vectors, across, lengths, slant)
 
-        # Each search is its own; numpy lets go of the interpreter where the time is spent.
-        with ThreadPoolExecutor(min(len(self._corrections), os.cpu_count() or 1)) as pool:
-            list(pool.map(one, self._corrections))
+        products.each(prepare, range(len(self._corrections)))
+        for i, (search, _) in enumerate(self._corrections):
+            if ready[i].alone:
+                search.search_mapped(positions, ready[i].documents, products)
 
-    def _one(
+        def work(tile: slice) -> None:
+            asked = self._queries[tile]
+            shape = len(across), len(asked)
+            size = shape[0] * shape[1]
+            base = np.matmul(across, asked.T, out=products.buffer("base", size).reshape(shape))
+            for i, (search, correction) in enumerate(self._corrections):
+                here = ready[i]
+                if here.alone:
+                    continue
+                bounds = np.multiply(base, here.scale[:, None], out=products.buffer("upper", size).reshape(shape))
+                bounds *= correction.scale[tile]
+                along = products.buffer("along", size).reshape(shape)
+                bounds += np.matmul(here.along, correction.along[tile].T, out=along)
+                if len(here.apart):
+                    own = here.documents[here.apart] @ search.scaled[tile].T
+                    bounds[here.apart] = own + np.outer(here.error[here.apart], search.norms[tile])
+                search.take(tile, positions, here.documents, products, bounds)
+
+        products.each(work, self._all[0].tiles)
+
+    def _across(self, vectors: Float32) -> tuple[Float32, Float64]:
+        """Return d⊥ of documents, shape (b, d), and the length of what it still has along B, shape (b,)."""
+        across, slant = np.empty(vectors.shape, dtype=np.float32), np.empty(len(vectors))
+        for first in range(0, len(vectors), ROWS):
+            rows = slice(first, first + ROWS)
+            raw = vectors[rows].astype(np.float64)
+            raw -= (raw @ self._basis) @ self._basis.T
+            across[rows] = raw
+            slant[rows] = np.linalg.norm(across[rows].astype(np.float64) @ self._columns, axis=1)
+        return across, slant
+
+    def _ready(
         self,
         search: NeighborSearch,
-        correction: _Correction,
-        positions: NDArray[np.int64],
+        correction: Correction,
         vectors: Float32,
         across: Float32,
         lengths: Float64,
         slant: Float64,
-        base: Float32,
-    ) -> None:
+    ) -> _Ready:
         documents = search.similarity.documents(vectors)
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-            fit = _fitted(documents, across, self._columns, lengths)
+            fit = fitted(documents, across, self._columns, lengths)
             error = correction.error(fit, lengths, slant, self._queries.shape[1])
         own = product_error(documents)
         apart = ~(error <= WIDER * own)  # not a number counts as too wide
-        if apart.all():
-            search.search_mapped(positions, documents)
-            return
         error[apart] = own[apart]
+        error *= 1 + 2.0**-20  # for its own rounding
         fit.scale[apart], fit.along[apart] = 0, 0
-        columns = np.flatnonzero(apart)
-
-        def product(tile: slice) -> Float32:
-            scores: Float32 = base[tile] * fit.scale
-            scores *= correction.scale[tile, None]
-            scores += correction.along[tile] @ fit.along.T
-            if len(columns):
-                scores[:, columns] = search.scaled(tile)[0] @ documents[columns].T
-            return scores
-
-        search.take(positions, documents, error, product)
+        along = np.concatenate([fit.along, rounded_up(error)[:, None]], axis=1)
+        return _Ready(documents, fit.scale, along, error, np.flatnonzero(apart), bool(apart.all()))
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """β, [v, y] and the bound of ‖ρ‖ of mapped documents."""
+class _Ready:
+    """Documents of a block as one search needs them; `apart` are rows whose correction is too coarse."""
 
+    documents: Float32
     scale: Float32
     along: Float32
-    rest: Float64
-
-
-@dataclass(frozen=True)
-class _Correction:
-    """a and [BᵀU, x] of scaled mapped queries U, and the largest of each factor of the error, for ‖U‖ = 1."""
-
-    scale: Float32
-    along: Float32
-    across_most: float
-    along_most: float
-    scale_most: float
-    slant_most: float
-    rest_most: float
-
-    def error(self, fit: _Fit, lengths: Float64, slant: Float64, dim: int) -> Float64:
-        """Return the error of the corrected product for each document, shape (n,), per unit of query length."""
-        p = dim + self.along.shape[1] + 8
-        gamma = p * UNIT_ROUNDOFF / (1 - p * UNIT_ROUNDOFF)
-        scale = np.abs(fit.scale.astype(np.float64))
-        rounding = self.across_most * scale * lengths + self.along_most * row_norms(fit.along)
-        underflow = 2 * p * UNDERFLOW * (1 + self.scale_most) * (1 + scale)
-        # A thousandth more than measured: for what measuring it was off by.
-        measured = 1.001 * scale * (self.slant_most * slant + self.rest_most * lengths)
-        total: Float64 = gamma * rounding + measured + fit.rest + underflow
-        return total
-
-
-def _correction(search: NeighborSearch, queries: Float32, basis: Float32) -> _Correction | None:
-    """Return how the mapped queries of `search` differ from `queries`; None when in more than `basis` and a scale."""
-    mapped = search.scaled(slice(None))[0].astype(np.float64)
-    d = queries.shape[1]
-    if mapped.shape[1] < d:
-        return None
-    norms = np.linalg.norm(mapped, axis=1)
-    norms = np.where(norms == 0, 1.0, norms)
-    q, inside = queries.astype(np.float64), mapped[:, :d]
-    square = np.einsum("ij,ij->i", q, q)
-    w = inside @ basis
-    left = inside - w @ basis.T
-    a = (np.einsum("ij,ij->i", left, q) / np.where(square == 0, 1.0, square)).astype(np.float32)
-    rest = np.linalg.norm(left - a[:, None].astype(np.float64) * q, axis=1)
-    along = np.concatenate([w, mapped[:, d:]], axis=1).astype(np.float32)
-    error = _most(rest, norms)
-    if not error <= 64 * UNIT_ROUNDOFF:
-        return None
-    return _Correction(
-        a,
-        along,
-        across_most=_most(np.abs(a) * np.sqrt(square), norms),
-        along_most=_most(row_norms(along), norms),
-        scale_most=_most(np.abs(a), norms),
-        slant_most=_most(np.linalg.norm(w, axis=1), norms),
-        rest_most=error + UNIT_ROUNDOFF / 16,
-    )
-
-
-def _most(values: Float64, norms: Float64) -> float:
-    return float((values / norms).max(initial=0.0))
-
-
-def _fitted(documents: Float32, across: Float32, basis: Float32, lengths: Float64) -> _Fit:
-    """Fit mapped documents by `across` and `basis`, and bound what is left, its own rounding included."""
-    n, d = across.shape
-    r = basis.shape[1]
-    scale, rest = np.zeros(n, dtype=np.float32), np.full(n, np.inf)
-    along = np.zeros((n, r + max(documents.shape[1] - d, 0)), dtype=np.float32)
-    if documents.shape[1] < d:
-        return _Fit(scale, along, rest)
-    along[:, r:] = documents[:, d:]
-    square = lengths**2
-    for start in range(0, n, _ROWS):
-        rows = slice(start, start + _ROWS)
-        inside, straight = documents[rows, :d], across[rows]
-        along[rows, :r] = inside @ basis
-        left = inside - along[rows, :r] @ basis.T
-        size = np.sqrt(np.einsum("ij,ij->i", left, left))
-        products = np.einsum("ij,ij->i", left, straight)
-        scale[rows] = np.where(square[rows] == 0, 0.0, products / np.where(square[rows] == 0, 1.0, square[rows]))
-        left -= straight * scale[rows, None]
-        rest[rows] = 1.001 * np.sqrt(np.einsum("ij,ij->i", left, left))
-        # What float32 lost in B v, in β d⊥ and in the differences; the columns of B have length one, nearly.
-        parts = np.abs(scale[rows]) * lengths[rows] + np.sqrt(r) * np.linalg.norm(along[rows, :r], axis=1)
-        rest[rows] += 1.01 * (r + 4) * UNIT_ROUNDOFF * (parts + size) + 2 * np.sqrt(d) * _SQUARES
-    return _Fit(scale, along, rest)
-
-
-def _basis(directions: Sequence[Float64], dim: int) -> Float64:
-    """Return an orthonormal basis of all directions, shape (dim, r)."""
-    rows = np.concatenate([np.zeros((0, dim)), *directions])
-    lengths = np.linalg.norm(rows, axis=1)
-    rows = rows[lengths > 0] / lengths[lengths > 0, None]
-    if len(rows) == 0:
-        return np.zeros((dim, 0))
-    _, values, axes = np.linalg.svd(rows, full_matrices=False)
-    basis: Float64 = axes[values > 2.0**-40 * values[0]].T
-    return basis
-
-
-def _directions(similarity: Similarity, dim: int) -> Float64 | None:
-    """Return the directions, shape (r, dim), by which its linear stages differ from the identity; None for many."""
-    rows = [np.zeros((0, dim))]
-    for fit in getattr(similarity, "fits", (similarity,)):
-        for stage in getattr(fit, "stages", ()):
-            if not isinstance(stage, Affine):
-                continue
-            rows.append(np.stack([stage.document_mean, stage.query_mean]))
-            if stage.matrix is not None:
-                if stage.matrix.shape != (dim, dim):
-                    return None
-                removed = _range(stage.matrix - np.eye(dim))
-                if removed is None:
-                    return None
-                rows.append(removed)
-    return np.concatenate(rows)
-
-
-def _range(matrix: Float64) -> Float64 | None:
-    """Return rows that span the range of a symmetric matrix of low rank, or None where the rank is not low.
-
-    From its products with a few random vectors (Halko, Martinsson & Tropp 2011, doi:10.1137/090771806).
-    """
-    few = min(FEW, len(matrix) // 4)
-    probes = np.random.default_rng(0).standard_normal((len(matrix), few + 1))
-    axes, values, _ = np.linalg.svd(matrix @ probes, full_matrices=False)
-    kept = values > 2.0**-30 * values[0]
-    return axes[:, kept].T if kept.sum() <= few else None
+    error: Float64
+    apart: NDArray[np.int64]
+    alone: bool

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
-from ragdiag.types import Float32, Float64, FloatArray, IntArray, Similarity
+from ragdiag.engine.products import HOST, Held, Products
+from ragdiag.statistics.best import Best
+from ragdiag.statistics.bounds import Prefix, Whole, below
+from ragdiag.statistics.exact import Exact
+from ragdiag.statistics.tuning import DOCUMENTS, QUERIES, promising, tuned
+from ragdiag.types import Float32, Float64, IntArray, Similarity
 from ragdiag.vectors import row_norms
 
-TILE = 1024  # queries per tile: with 4,096 documents a block of scores is 16 MB
+TILE = 1024  # queries per tile: with 4,096 documents a block of bounds is 16 MB
+TUNE_AT = 8192  # documents seen before a cheaper bound is looked for, and then at four times as many
+FEWEST = 512  # queries that make up for the projection of the documents
 CANDIDATES = 1 << 19  # ranked at once: with thousands of equal vectors nearly every pair is a candidate
-RESCORE = 128  # candidates rescored at once: in float64 they and their queries stay in the cache
-UNIT_ROUNDOFF = 2.0**-24  # of float32
-UNDERFLOW = 2.0**-125  # what one product and one sum below the range of float32 can lose
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,10 @@ class Neighbors:
 class NeighborSearch:
     """Finds `Neighbors` block by block, exactly.
 
-    Scores come from a float32 matrix product, which decides who is a candidate; candidates are scored
-    again in float64. With p coordinates the float32 product of q and d is off by at most
-    ``p·u/(1 − p·u)·‖q‖·‖d‖``, u = 2⁻²⁴, in whatever order it is summed, so a document that scores
-    that much below the k-th best cannot belong to the k best, and no neighbour is lost. Queries are
-    brought to a length of ½ … 1 for that product, by a power of two, so that it neither overflows nor
-    underflows. Scores equal to a relative 2⁻⁴⁰ are ties, and ties are broken by a seeded random priority of
-    the pair: a priority of the document, or its position, would make a hub of one of every group of
-    duplicates.
+    Upper bounds of the inner products (`Whole`, `Prefix`) decide who is a candidate: a document whose bound is below
+    the k-th best score known cannot belong to the k best, and no neighbour is lost. Candidates are scored in
+    float64. Queries are brought to a length of ½ … 1 for the bounds, by a power of two, so that these neither
+    overflow nor underflow. Ties are broken by `Best`.
 
     Parameters
     ----------
@@ -92,167 +92,128 @@ class NeighborSearch:
     ) -> None:
         self.similarity = similarity
         self.asked = queries
-        self._queries = similarity.queries(queries)
-        self._norms = row_norms(self._queries)
+        mapped = similarity.queries(queries)
+        norms, exponents = np.frexp(row_norms(mapped))
+        self.exponents = exponents.astype(np.int64)
+        self.scaled: Float32 = np.ldexp(mapped, -self.exponents[:, None].astype(np.int32))
+        self.norms: Float64 = norms
+        self.bound: Whole | Prefix = Whole(mapped.shape[1])
         self._exclude = exclude
-        self._seed = np.uint64(seed)
-        m = len(queries)
-        self._scores = np.full((m, k), -np.inf)
-        self._positions = np.full((m, k), -1, dtype=np.int64)
+        self._best = Best(len(queries), k, seed=seed)
+        self._held: tuple[Products, Held] | None = None
+        self._exact = Exact(self.scaled)
+        self._seen, self._tune_at = 0, TUNE_AT
 
     def step(self, block: Block) -> None:
         """Search one block; unusable vectors are no hits."""
-        self.search(block.start, block.batch.vectors, block.usable)
+        self.search(block.start, block.batch.vectors, block.usable, block.products)
 
-    def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_]) -> None:
+    def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_], products: Products = HOST) -> None:
         """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
         positions = start + np.flatnonzero(usable)
         if len(positions) == 0:
             return
-        self.search_mapped(positions, self.similarity.documents(vectors[usable]))
+        documents = self.similarity.documents(vectors if usable.all() else vectors[usable])
+        self.search_mapped(positions, documents, products)
 
-    def search_mapped(self, positions: IntArray, documents: Float32) -> None:
+    def search_mapped(self, positions: IntArray, documents: Float32, products: Products) -> None:
         """Search documents, shape (b, p), that the similarity has mapped."""
-        self.take(positions, documents, product_error(documents), lambda tile: self.scaled(tile)[0] @ documents.T)
+        held, queries = products.hold(*self.bound.lower(documents, row_norms(documents))), self._held_by(products)
 
-    def scaled(self, tile: slice) -> tuple[Float32, IntArray]:
-        """Return mapped queries at a length of ½ … 1, and the powers of two they were divided by; zeros stay."""
-        exponents = np.frexp(self._norms[tile])[1]
-        return np.ldexp(self._queries[tile], -exponents[:, None]), exponents.astype(np.int64)
+        def work(tile: slice) -> None:
+            self.take(tile, positions, documents, products, products.upper(held, queries[tile]))
 
-    def take(
-        self, positions: IntArray, documents: Float32, error: Float64, product: Callable[[slice], Float32]
-    ) -> None:
-        """Search mapped documents, given a product that says who is a candidate.
+        products.each(work, self.tiles)
+        self._seen += len(positions)
+        if self._seen >= self._tune_at:
+            self._tune_at *= 4
+            self._tune(documents)
+
+    @property
+    def tiles(self) -> list[slice]:
+        """The queries, some at a time."""
+        m = len(self.scaled)
+        return [slice(first, min(first + TILE, m)) for first in range(0, m, TILE)]
+
+    def _held_by(self, products: Products) -> Held:
+        """Return the queries where products are computed; they are taken there once."""
+        if self._held is None or self._held[0] is not products:
+            self._held = products, products.hold(*self.bound.lower(self.scaled, self.norms))
+        return self._held[1]
+
+    def _tune(self, documents: Float32) -> None:
+        """Look for a bound that makes the rest of the search cheaper."""
+        rng = np.random.default_rng(0)
+        some = rng.permutation(len(self.scaled))[:QUERIES]
+        limit = np.ldexp(self._best.scores[some, -1], -self.exponents[some])
+        if len(self.scaled) < FEWEST or not np.isfinite(limit).all():
+            return
+        found = rng.permutation(len(documents))[:DOCUMENTS]
+        if promising(documents[found], self.scaled[some]):
+            self.bound = tuned(documents[found], self.scaled[some], limit, asked=len(self.scaled)) or self.bound
+            self._held = None
+
+    def take(self, tile: slice, positions: IntArray, documents: Float32, products: Products, bounds: Any) -> None:
+        """Search mapped documents for a slice of the queries, given bounds that say who is a candidate.
 
         Parameters
         ----------
+        tile : slice
         positions : ndarray of int64, shape (b,)
         documents : ndarray of float32, shape (b, p)
             Mapped by the similarity.
-        error : ndarray of float64, shape (b,)
-            What `product` may be off by for a document, per unit of length of a scaled query.
-        product : callable
-            Takes a slice of the queries, returns their inner products, scaled, with the documents: a fresh array.
+        products : Products
+            What understands the bounds.
+        bounds : array of `products`, shape (b, t)
+            Upper bounds of the inner products of the documents with the queries, scaled.
         """
-        for first in range(0, len(self._queries), TILE):
-            tile = slice(first, first + TILE)
-            row, col = self._candidates(tile, positions, product(tile), error)
-            for i in range(0, len(row), CANDIDATES):
-                part = slice(i, i + CANDIDATES)
-                exact = self._rescore(self._queries[tile], documents, row[part], col[part])
-                touched, index = np.unique(row[part], return_inverse=True)
-                self._merge(first + touched, index, positions[col[part]], exact)
+        limit: Float64 = np.ldexp(self._best.scores[tile, -1], -self.exponents[tile])
+        fresh = np.flatnonzero(~np.isfinite(limit))  # those that know fewer than k documents
+        if len(fresh) and len(positions) > 2 * self._best.k:
+            limit[fresh] = self._proposed(tile, fresh, positions, documents, products.leaders(bounds, self._lead))
+        row, query = products.reached(bounds, below(limit))
+        query += tile.start
+        other = self._others(query, positions[row])
+        row, query = row[other], query[other]
+        for i in range(0, len(row), CANDIDATES):
+            part = slice(i, i + CANDIDATES)
+            exact = self._score(query[part], documents, row[part])
+            self._best.add(query[part], positions[row[part]], exact)
 
-    def _candidates(
-        self, tile: slice, positions: IntArray, scores: Float32, error: Float64
-    ) -> tuple[IntArray, IntArray]:
-        """Return the pairs (row of the tile, column of `scores`) that may belong to the k best.
+    @property
+    def _lead(self) -> int:
+        return self._best.k + (self._exclude is not None)
 
-        `error` bounds each document's float32 score per unit of query length.
-        """
-        norms, exponents = np.frexp(self._norms[tile])
-        worst, k = np.ldexp(self._scores[tile, -1], -exponents), self._scores.shape[1]
-        if self._exclude is not None:
-            column = np.searchsorted(positions, self._exclude[tile])
-            column[column == len(positions)] = 0
-            own = np.flatnonzero(positions[column] == self._exclude[tile])
-            scores[own, column[own]] = -np.inf
-        wide = error.max() > 2 * error.min()
-        if wide:
-            # One long document must not widen the margin of all the others.
-            scores += np.outer(norms, error).astype(np.float32)
-        threshold = worst if wide else worst - norms * error.max()
-        fresh = ~np.isfinite(threshold)
-        if fresh.any() and len(positions) > k:
-            # Fewer than k documents seen so far: the k-th best lower bound of this block will do.
-            known = scores[fresh]
-            if wide:
-                threshold[fresh] = _at_least_kth(known - 2 * np.outer(norms[fresh], error), k)
-            else:
-                threshold[fresh] = _at_least_kth(known, k) - 2 * norms[fresh] * error.max()
-        # −inf marks the query itself; two steps down, since both sides were rounded to float32.
-        limit = threshold.astype(np.float32)
-        for _ in range(2):
-            limit = np.nextafter(limit, np.float32(-np.inf))
-        # Flat: a mask of rows and columns takes numpy twenty times as long to look through.
-        found = np.flatnonzero(scores >= np.maximum(limit, np.finfo(np.float32).min)[:, None])
-        row, col = np.divmod(found, len(positions))
-        return row, col
+    def _proposed(
+        self, tile: slice, fresh: IntArray, positions: IntArray, documents: Float32, leaders: IntArray
+    ) -> Float64:
+        """Return what the k-th best of proposed documents score, for the `fresh` queries of the tile."""
+        row = leaders[:, fresh]
+        query = np.broadcast_to(tile.start + fresh, row.shape).ravel()
+        exact = self._score(query, documents, row.ravel())
+        exact[~self._others(query, positions[row.ravel()])] = -np.inf
+        exact = np.ldexp(exact, -self.exponents[query]).reshape(row.shape)
+        kth: Float64 = np.partition(exact, len(row) - self._best.k, axis=0)[len(row) - self._best.k]
+        return kth
 
-    def _rescore(self, queries: Float32, documents: Float32, row: IntArray, col: IntArray) -> Float64:
-        exact = np.empty(len(row))
-        for i in range(0, len(row), RESCORE):
-            part = slice(i, i + RESCORE)
-            exact[part] = np.einsum(
-                "ij,ij->i", queries[row[part]].astype(np.float64), documents[col[part]].astype(np.float64)
-            )
-        return rounded(exact)
+    def _others(self, query: IntArray, positions: IntArray) -> NDArray[np.bool_]:
+        """Return which pairs are not a query and itself."""
+        if self._exclude is None:
+            return np.ones(len(query), dtype=bool)
+        others: NDArray[np.bool_] = positions != self._exclude[query]
+        return others
 
-    def _merge(self, queries: IntArray, row: IntArray, positions: IntArray, scores: Float64) -> None:
-        """Keep the k best of what was known and what was found; `row` indexes `queries`."""
-        k = self._scores.shape[1]
-        all_rows = np.concatenate([np.repeat(np.arange(len(queries)), k), row])
-        all_scores = np.concatenate([self._scores[queries].ravel(), scores])
-        all_positions = np.concatenate([self._positions[queries].ravel(), positions])
-        priority = pair_priority(queries[all_rows], all_positions, self._seed)
-        order = np.lexsort((priority, -all_scores, all_rows))
-        sorted_rows = all_rows[order]
-        rank = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
-        kept = order[rank < k]
-        self._scores[queries] = all_scores[kept].reshape(-1, k)
-        self._positions[queries] = all_positions[kept].reshape(-1, k)
+    def _score(self, query: IntArray, documents: Float32, row: IntArray) -> Float64:
+        return np.ldexp(self._exact.scores(query, documents, row), self.exponents[query])
 
     def merge(self, found: Neighbors) -> None:
         """Take in the neighbours that another search found for the same queries among other documents."""
-        rows = np.arange(len(found.positions))
-        self._merge(rows, np.repeat(rows, found.k), found.positions.ravel(), found.scores.ravel())
+        known = found.positions >= 0
+        self._best.add(np.nonzero(known)[0], found.positions[known], found.scores[known])
 
     def result(self) -> Neighbors:
         """Return the neighbours among the blocks seen so far."""
-        return Neighbors(self.similarity.name, self._positions.copy(), self._scores.copy())
-
-
-def _at_least_kth(scores: FloatArray, k: int) -> FloatArray:
-    """Return for each row a number that at least k of its entries reach, near its k-th largest.
-
-    The k-th largest of the maxima of disjoint groups: k groups, so k entries. A tenth of the time of all entries.
-    """
-    rows, columns = scores.shape
-    size = max(1, columns // (16 * k))
-    groups = columns // size
-    best = scores[:, : groups * size].reshape(rows, size, groups).max(axis=1)
-    kth: FloatArray = np.partition(best, groups - k, axis=1)[:, groups - k]
-    return kth
-
-
-def product_error(documents: Float32) -> Float64:
-    """Return what a float32 inner product with each document may be off by, per unit of query length, shape (n,)."""
-    p = documents.shape[1]
-    p_u = (p + 2) * UNIT_ROUNDOFF  # two more than p: for the rounding of bounds and thresholds
-    error: Float64 = row_norms(documents) * (p_u / (1 - p_u)) + p * UNDERFLOW
-    return error
-
-
-def rounded(scores: Float64) -> Float64:
-    """Return scores to a relative 2⁻⁴⁰, so that those which differ by rounding alone are equal."""
-    mantissa, exponent = np.frexp(scores)
-    equal: Float64 = np.ldexp(np.round(mantissa * 2.0**40), exponent - 40)
-    return equal
-
-
-def pair_priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
-    """Return a fixed random 64-bit number per query and position."""
-    with np.errstate(over="ignore"):
-        stream = _mixed(queries.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1)))
-        return _mixed(stream + positions.astype(np.uint64))
-
-
-def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the finaliser of splitmix64, a bijection whose output bits look random."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+        return Neighbors(self.similarity.name, self._best.positions.copy(), self._best.scores.copy())
 
 
 def occurrences(positions: IntArray, n: int) -> IntArray:
