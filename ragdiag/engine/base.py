@@ -26,7 +26,7 @@ class Block:
         Position of the first row in scan order.
     batch : Batch
     norms : ndarray of float64, shape (b,)
-        Lengths; 0 where not usable.
+        Lengths within 1e-6 of themselves; 0 where not usable.
     usable : ndarray of bool, shape (b,)
         Finite, and short enough for its square to fit in float32.
     """
