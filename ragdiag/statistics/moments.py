@@ -168,11 +168,12 @@ class MomentsStep:
 
     The first 4,096 directions are taken in float64 throughout. Those that follow are rounded to float32, less the
     mean of the first where that is long (mean cosine above .5), multiplied in tiles, and the tiles are added up in
-    float64. Each coordinate is then off by at most 2⁻²³ of itself and as its length is, up or down, and a product of a tile by the rounding
-    of at most 4,096 sums in float32; both average out over rows and tiles. Covariances are within 1e-6 of tr Σ (of
-    4,096 rows that are nearly equal but for their sign, whose sums all round one way) and tr Σ² within 2e-6 of
-    itself; usually it is 1e-8. Taking off the mean is exact for coordinates near it, so that one of 10,000 times the
-    spread adds the rounding of the directions alone, (2⁻²³·10⁴)² or 1.4e-6 of the variance at most.
+    float64. Each coordinate is then off by at most 2⁻²³ of itself and as its length is, up or down, and a product
+    of a tile by the rounding of at most 4,096 sums in float32; both average out over rows and tiles. Covariances
+    are within 1e-6 of tr Σ (of 4,096 rows that are nearly equal but for their sign, whose sums all round one way)
+    and tr Σ² within 2e-6 of itself; usually it is 1e-8. Taking off the mean is exact for coordinates near it, so
+    that one of 10,000 times the spread adds the rounding of the directions alone, (2⁻²³·10⁴)² or 1.4e-6 of the
+    variance at most.
 
     Parameters
     ----------
