@@ -12,7 +12,8 @@ from ragdiag.types import Float32, Float64
 _EXACT = 4096  # directions that are taken in float64; more are worth the speed of float32
 _TILE = 2**21  # float32 numbers of a tile, 8 MiB: larger ones multiply no faster
 _ROWS = 512  # taken at a time, so that they stay in the cache; a tile is a multiple of them
-_FAR = 0.5  # squared length of a mean from which on it is taken off before products are formed
+_FAR = 0.9  # squared length of a mean from which on it is taken off before products are formed
+_UNIT = 5e-7  # lengths that differ from 1 by less are 1: float32 can hardly say more of them
 _SHORT = 1e-30  # the reciprocal of a shorter length, or a coordinate of such a vector, may be none of float32
 
 
@@ -166,14 +167,14 @@ class Moments:
 class MomentsStep:
     """Accumulates the `Moments` of directions, x/‖x‖, at the cost of one float32 Gram matrix.
 
-    The first 4,096 directions are taken in float64 throughout. Those that follow are rounded to float32, less the
-    mean of the first where that is long (mean cosine above .5), multiplied in tiles, and the tiles are added up in
-    float64. Each coordinate is then off by at most 2⁻²³ of itself and as its length is, up or down, and a product
-    of a tile by the rounding of at most 4,096 sums in float32; both average out over rows and tiles. Covariances
-    are within 1e-6 of tr Σ (of 4,096 rows that are nearly equal but for their sign, whose sums all round one way)
-    and tr Σ² within 2e-6 of itself; usually it is 1e-8. Taking off the mean is exact for coordinates near it, so
-    that one of 10,000 times the spread adds the rounding of the directions alone, (2⁻²³·10⁴)² or 1.4e-6 of the
-    variance at most.
+    The first 4,096 directions are taken in float64 throughout. Those that follow are rounded to float32 (whole tiles
+    of lengths within 5e-7 of 1 are taken as they are), less the mean c of the first where the mean cosine is above .9,
+    multiplied in tiles, and the tiles are added up in float64. Each coordinate is then off by at most 2⁻²³ of itself
+    and as its length is, up or down, and a product of a tile by the rounding of at most 4,096 sums in float32; both
+    average out over rows and tiles. Covariances are within 1e-6 of the mean of ‖x̂ − c‖² (of 4,096 rows that are nearly
+    equal but for their sign, whose sums all round one way; usually it is 1e-8), which is at most tenfold tr Σ where c
+    is 0. Taking off the mean is exact for coordinates near it, so that one of 10,000 times the spread adds the rounding
+    of the directions alone, (2⁻²³·10⁴)² or 1.4e-6 of the variance at most.
 
     Parameters
     ----------
@@ -213,62 +214,67 @@ class MomentsStep:
 
 
 class _Tiles:
-    """Moments of directions by float32 products of tiles, which are full whatever the size of the batches."""
+    """Moments of directions by float32 products of tiles, whatever the size of the batches."""
 
     def __init__(self, mean: Float64) -> None:
         dim = len(mean)
         far = float(mean @ mean) > _FAR
         self._centre = mean.astype(np.float32) if far else None
         self._tile = np.empty((int(np.clip(_TILE // dim // _ROWS, 1, 8)) * _ROWS, dim), dtype=np.float32)
-        self._ones = np.ones(_ROWS, dtype=np.float32)
+        self._squares = np.empty(len(self._tile), dtype=np.float32)
         self._n = self._filled = 0
         self._first, self._third, self._fourth = np.zeros(dim), np.zeros(dim), 0.0
         self._second = np.zeros((dim, dim))
 
     def add(self, vectors: Float32, norms: Float64) -> None:
         """Add rows with their lengths above 0."""
-        start = 0
+        as_they_are = self._centre is None and bool(np.all(np.abs(norms - 1) <= _UNIT))
+        start, rows = 0, len(self._tile)
         while start < len(vectors):
-            end = self._filled + min(_ROWS - self._filled % _ROWS, len(vectors) - start)
-            stop = start + end - self._filled
-            self._fill(vectors[start:stop], norms[start:stop], self._tile[self._filled : end])
-            start, self._filled = stop, end
-            if end % _ROWS == 0:
-                self._add_rows(self._tile[end - _ROWS : end])
-            if end == len(self._tile):
-                self._add_tile()
+            stop = min(start + rows - self._filled, len(vectors))
+            if as_they_are and stop - start == rows:
+                self._add_tile(vectors[start:stop])
+            else:
+                self._fill(vectors[start:stop], norms[start:stop])
+            start = stop
 
-    def _fill(self, vectors: Float32, norms: Float64, out: Float32) -> None:
-        if norms.min() < _SHORT:
-            out[:] = vectors / norms[:, None]
-        else:
-            np.multiply(vectors, (1 / norms).astype(np.float32)[:, None], out=out)
-        if self._centre is not None:
-            out -= self._centre
+    def _fill(self, vectors: Float32, norms: Float64) -> None:
+        for start in range(0, len(vectors), _ROWS):
+            rows, lengths = vectors[start : start + _ROWS], norms[start : start + _ROWS]
+            out = self._tile[self._filled : self._filled + len(rows)]
+            if lengths.min() < _SHORT:
+                out[:] = rows / lengths[:, None]
+            else:
+                np.einsum("ij,i->ij", rows, (1 / lengths).astype(np.float32), out=out)
+            if self._centre is not None:
+                out -= self._centre
+                self._squares[self._filled : self._filled + len(rows)] = np.einsum("ij,ij->i", out, out)
+            self._filled += len(rows)
+        if self._filled == len(self._tile):
+            self._flush()
 
-    def _add_rows(self, rows: Float32) -> None:
-        """Add the sums of rows that are still in the cache; few enough for float32 not to lose what comes late."""
-        total = self._ones[: len(rows)] @ rows
-        self._n += len(rows)
-        self._first += total
-        if self._centre is None:  # every square is 1
-            self._third += total
-            self._fourth += len(rows)
-        else:
-            squares = np.einsum("ij,ij->i", rows, rows)
-            self._third += squares @ rows
-            self._fourth += float(np.sum(squares.astype(np.float64) ** 2))
-
-    def _add_tile(self) -> None:
-        tile = self._tile[: self._filled]
-        self._second += tile.T @ tile  # numpy sees the symmetry and multiplies half
+    def _flush(self) -> None:
+        self._add_tile(self._tile[: self._filled])
         self._filled = 0
+
+    def _add_tile(self, tile: Float32) -> None:
+        for start in range(0, len(tile), _ROWS):  # few enough for float32 not to lose what comes late
+            rows = tile[start : start + _ROWS]
+            total = np.ones(len(rows), dtype=np.float32) @ rows
+            self._n += len(rows)
+            self._first += total
+            if self._centre is None:  # every square is 1
+                self._third += total
+                self._fourth += len(rows)
+            else:
+                squares = self._squares[start : start + _ROWS][: len(rows)]
+                self._third += squares @ rows
+                self._fourth += float(np.sum(squares.astype(np.float64) ** 2))
+        self._second += tile.T @ tile  # numpy sees the symmetry and multiplies half
 
     def result(self) -> Moments:
         """Return the moments so far."""
-        if rest := self._filled % _ROWS:
-            self._add_rows(self._tile[self._filled - rest : self._filled])
         if self._filled:
-            self._add_tile()
+            self._flush()
         centre = np.zeros(len(self._first)) if self._centre is None else self._centre.astype(np.float64)
         return Moments(self._n, centre, self._first.copy(), self._second.copy(), self._third.copy(), self._fourth)

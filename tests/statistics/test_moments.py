@@ -195,6 +195,19 @@ def test_a_mean_of_ten_thousand_spreads_costs_no_digits() -> None:
     assert np.abs(found.covariance - expected).max() < 1e-6 * trace
 
 
+@pytest.mark.parametrize("offset", [0.0, 2.0, 30.0])  # mean cosines of 0, .8 and .999
+@pytest.mark.parametrize("batch", [4096, 1000])
+def test_vectors_of_length_one_are_multiplied_as_they_are(offset: float, batch: int) -> None:
+    X = unit(worlds.normal(np.random.default_rng(8), 13_000, 32) + np.float32(offset))
+    found = of_step(*(X[i : i + batch] for i in range(0, len(X), batch)))
+    x = slow.directions(X)
+    expected = slow.covariance_in_long_double(x)
+    assert found.n == 13_000
+    assert np.abs(found.mean - x.mean(axis=0)).max() < 1e-7
+    assert np.abs(found.covariance - expected).max() < 1e-6 * float(np.trace(expected))
+    assert found.trace_of_square() == pytest.approx(Moments.of(x).trace_of_square(), rel=2e-6)
+
+
 def test_fewer_vectors_than_dimensions_are_taken_in_float64() -> None:
     X = mixed_lengths(np.random.default_rng(6), worlds.normal(np.random.default_rng(7), 40, 100))
     found = of_step(X)
