@@ -18,7 +18,7 @@ from ragdiag.retrieval.metrics import DEPTH
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.similarities import L2, Cosine, Dot, for_metric
 from ragdiag.statistics.census import Census, CensusStep
-from ragdiag.statistics.moments import DocumentMoments, Moments, MomentsStep
+from ragdiag.statistics.moments import Moments, MomentsStep
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import Documents, Observed, Queries, lengths_vary
 from ragdiag.statistics.sample import Sample, SampleStep, draw
@@ -71,7 +71,7 @@ def _first_pass(
     words: LexicalSearch | None,
     progress: Progress | None,
     same: SamePasses,
-) -> tuple[Census, DocumentMoments, Sample, Sample, dict[str, int]]:
+) -> tuple[Census, Moments, Sample, Sample, dict[str, int]]:
     """Read the store once: census, moments, and the rows drawn."""
     n, dim = store.info.count, store.info.dim
     census, moments = CensusStep(dim), MomentsStep(dim)
@@ -102,7 +102,7 @@ def _second_pass(
     store: VectorStore,
     engine: Engine,
     plan: Plan,
-    first: tuple[Census, DocumentMoments, Sample, Sample],
+    first: tuple[Census, Moments, Sample, Sample],
     vectors: Float32 | None,
     labels: Judgements | None,
     relevant: tuple[Mapping[int, int], ...] | None,

@@ -22,7 +22,7 @@ from ragdiag.plan import Plan
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.run import run_info
 from ragdiag.statistics.census import Census
-from ragdiag.statistics.moments import DocumentMoments, Moments
+from ragdiag.statistics.moments import Moments
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.observed import Documents, Observed, Queries
 from ragdiag.statistics.sample import Sample
@@ -167,8 +167,7 @@ def _lists_alone(
     census = Census(ids, np.ones(n), np.ones(n, dtype=bool), zeros, none, zeros, range_, range_)
     sample = Sample(none, np.empty((0, dim), dtype=np.float32), ())
     nothing = Neighbors("", np.empty((0, plan.k), dtype=np.int64), np.empty((0, plan.k)))
-    moments = DocumentMoments(Moments.empty(dim), Moments.empty(dim))
-    documents = Documents(census, moments, sample, sample, nothing, nothing, {}, [])
+    documents = Documents(census, Moments.empty(dim), sample, sample, nothing, nothing, {}, [])
     info = StoreInfo(source, "live traffic", n, dim if len(Q) else 0, None, has_texts=True)
     seen = Observed(info, "", documents, _asked(Q, positions, ""), None, None, none, plan.k)
     measures = {"hubness.query.bad_hub_share": Measure.missing("no judgements were given")}

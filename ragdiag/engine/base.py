@@ -27,7 +27,7 @@ class Block:
         Position of the first row in scan order.
     batch : Batch
     norms : ndarray of float64, shape (b,)
-        Lengths; 0 where not usable.
+        Lengths within 1e-6 of themselves; 0 where not usable.
     usable : ndarray of bool, shape (b,)
         Finite, and short enough for its square to fit in float32.
     products : Products
@@ -51,6 +51,11 @@ class Step(Protocol):
 
 class Engine(Protocol):
     """Something that reads a store and steps statistics."""
+
+    @property
+    def products(self) -> Products:
+        """Where it computes inner products."""
+        ...
 
     def run(
         self, store: VectorStore, steps: Sequence[Step], *, stage: str = "", progress: Progress | None = None

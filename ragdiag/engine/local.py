@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from ragdiag.engine.base import Block, Progress, Step
 from ragdiag.engine.products import HostProducts, Products
 from ragdiag.errors import StoreError
 from ragdiag.stores.base import VectorStore
-from ragdiag.types import Batch
+from ragdiag.types import Batch, Float32, Float64
 from ragdiag.vectors import row_norms
 
 LONGEST = 1e18  # a longer vector's square is beyond float32
+SMALL, LARGE = 1e-12, 1e12  # squares of such lengths are well within it
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,24 @@ class LocalEngine:
     batch_size: int = 4096
     threads: int | None = None
 
+    @cached_property
+    def products(self) -> Products:
+        """Float32, by numpy."""
+        return HostProducts(self.threads)
+
     def run(
         self, store: VectorStore, steps: Sequence[Step], *, stage: str = "", progress: Progress | None = None
     ) -> int:
         """Read the whole store once; see `ragdiag.engine.base.Engine`."""
         count, dim = store.info.count, store.info.dim
-        start, products = 0, HostProducts(self.threads)
+        start = 0
         for batch in store.scan(batch_size=self.batch_size):
             if batch.vectors.shape[1:] != (dim,):
                 raise StoreError(
                     f"{store.info.name} holds vectors of {batch.vectors.shape[1]} dimensions among those of {dim}",
                     hint="keep vectors of one dimension in one collection",
                 )
-            block = block_of(start, batch, products)
+            block = block_of(start, batch, self.products)
             for step in steps:
                 step.step(block)
             start += len(batch)
@@ -55,7 +62,16 @@ class LocalEngine:
 
 def block_of(start: int, batch: Batch, products: Products) -> Block:
     """Return a batch with what every statistic needs to know of its rows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        norms = row_norms(batch.vectors)
+    norms = _norms(batch.vectors)
     usable = np.isfinite(norms) & (norms < LONGEST)
     return Block(start, batch, np.where(usable, norms, 0.0), usable, products)
+
+
+def _norms(vectors: Float32) -> Float64:
+    """Return lengths within 1e-6 of themselves: by float32 where its squares neither overflow nor vanish."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        norms: Float64 = np.sqrt(np.einsum("ij,ij->i", vectors, vectors).astype(np.float64))
+        odd = ~((norms > SMALL) & (norms < LARGE))
+        if odd.any():
+            norms[odd] = row_norms(vectors[odd])
+    return norms

@@ -62,7 +62,7 @@ def _rogue(evidence: Evidence) -> Iterator[Finding]:
     rho = evidence.measure("anisotropy.mean_cosine")
     share = evidence.portrait.measures["anisotropy.rogue_dimension"]  # undefined where nothing is common
     if at_least(share, max(ROGUE, largest_by_chance(evidence.seen.info.dim))) and at_least(rho, COMMON):
-        _, i = rogue_dimension(evidence.seen.documents.moments.unit)
+        _, i = rogue_dimension(evidence.seen.documents.moments)
         yield Finding(
             "ANI002",
             Severity.WARNING,

@@ -61,7 +61,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
     furniture, is_furniture = boilerplate(docs.sample.texts)
     far, is_far = outliers.far_share(kth_distance(docs.cosines.scores))
     few = Measure.missing("fewer than forty distinct vectors", n=len(X), null=0.0)
-    shape = spectrum.Spectrum.of(docs.moments.unit, X.astype(np.float64))
+    shape = spectrum.Spectrum.of(docs.moments, X.astype(np.float64))
     measures = _directions(docs, X, shape)
     measures |= {
         "population.separation": split.separation if split else few,
@@ -87,7 +87,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
 
 
 def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[str, Measure]:
-    moments = docs.moments.unit
+    moments = docs.moments
     spread = docs.census.largest - docs.census.smallest
     constant = int(np.sum(spread <= NEARLY_CONSTANT * float(np.median(spread))))
     return {
@@ -126,7 +126,7 @@ def _lengths(seen: Observed) -> dict[str, Measure]:
     if docs.rescaled:
         base = docs.neighbors.positions[: len(docs.rescaled[0])]
         measures["sensitivity.axis_scaling"] = axis_scaling(
-            base, docs.rescaled, n=int(live.sum()), dim=docs.moments.unit.dim, similarity=seen.similarity
+            base, docs.rescaled, n=int(live.sum()), dim=docs.moments.dim, similarity=seen.similarity
         )
     return measures
 
@@ -167,7 +167,7 @@ def _intrinsic(docs: Documents, mean_cosine: float) -> Measure:
         return Measure.missing("fewer than three documents", n=len(cosines))
     # A near duplicate is no second sample of the neighbourhood.
     distances = chord(cosines[cosines[:, 0] <= duplicates.near_cosine(mean_cosine)])
-    dim = docs.moments.unit.dim
+    dim = docs.moments.dim
     null = isotropic.two_nn(live, dim) if dim > 1 else None
     return two_nn(distances[:, 0], distances[:, 1], null=null)
 
@@ -189,7 +189,7 @@ def _query_measures(seen: Observed, rng: np.random.Generator) -> dict[str, Measu
         return {name: Measure.missing(NO_QUERIES) for name in absent}
     measures = hubs.measures("query", queries.neighbors.positions, seen.documents.census, seen.k, rng)
     Q, X = unit(queries.vectors), unit(seen.documents.sample.vectors)
-    moments = seen.documents.moments.unit
+    moments = seen.documents.moments
     measures |= {
         "gap.mean_distance": gap.mean_distance(queries.unit_moments, moments),
         "gap.ratio": gap.gap_ratio(queries.unit_moments, moments),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from scipy import special
 
 from ragdiag.geometry.intervals import mean_interval, normal, pair_components, pair_mean_interval, within
-from ragdiag.types import Float32, Float64, Measure
+from ragdiag.types import Float32, Measure
 
 LARGEST_SAMPLE = 4000  # all pairs of these: 8 million
 _BLOCK = 500
@@ -49,30 +48,53 @@ def uniformity(X: Float32) -> Measure:
     null = sphere(X.shape[1])
     if n < 10:
         return Measure.missing(f"{n} vectors are too few", n=n, null=null)
-    row_means = np.empty(n)
-    squares = 0.0
-    for rows, kernel in _kernel_blocks(X):
-        row_means[rows] = kernel.sum(axis=1) / (n - 1)
-        squares += float(np.sum(kernel * kernel))
-    mean = float(row_means.mean())
-    zeta, tau = pair_components(row_means, max(squares / (n * (n - 1)) - mean**2, 0.0))
+    # All is computed of the difference to one value near the mean, so that float32 loses nothing of the spread.
+    near = float(np.float32(_kernel(X[:1], X[1:]).mean()))
+    blocks = _pairs(X, near)
+    sums, squares = np.zeros(n), 0.0
+    for start, pairs in blocks.items():
+        sums[start : start + len(pairs)] += pairs.sum(axis=1)
+        sums[start:] += np.ones(len(pairs), dtype=np.float32) @ pairs
+        squares += 2 * float(np.einsum("ij,ij->i", pairs, pairs).sum(dtype=np.float64))
+    above = sums / (n - 1)
+    excess = float(above.mean())
+    mean = near + excess
+    zeta, tau = pair_components(above, max(squares / (n * (n - 1)) - excess**2, 0.0))
     # How far ζ moves with the mean, from what each row adds to the one and to the other.
-    linear = row_means - mean
-    if float(linear @ linear) == 0:
+    linear = above - excess
+    square = float(linear @ linear)
+    if square == 0:
         return Measure(math.log(mean), math.log(mean), math.log(mean), null, n)
-    moved = np.concatenate([kernel @ linear for _, kernel in _kernel_blocks(X)]) / (n - 1)
-    slope = float(linear @ (2 * moved + linear**2)) / float(2 * linear @ linear)
+    few = linear.astype(np.float32)
+    moved = sum(float(linear[start : start + len(pairs)] @ (pairs @ few[start:])) for start, pairs in blocks.items())
+    # The entries of `linear` add up to 0: those of the others to minus its own.
+    slope = (2 * (2 * moved - near * square) / (n - 1) + float(np.sum(linear**3))) / (2 * square)
     low, high = pair_mean_interval(mean, zeta=zeta, slope=slope, tau=tau, n=n)
     return within(Measure(math.log(mean), math.log(max(low, math.exp(-8))), math.log(high), null, n), -8.0, 0.0)
 
 
-def _kernel_blocks(X: Float32) -> Iterator[tuple[slice, Float64]]:
-    """Yield exp(−2‖x̂ − ŷ‖²) of a block of rows with all rows, 0 for a row with itself."""
+def _pairs(X: Float32, near: float) -> dict[int, Float32]:
+    """Return exp(−2‖x̂ − ŷ‖²) − near of each pair once: by first row, a block of rows with themselves and later rows.
+
+    Pairs of a row with itself, and those of a block that stand there twice, are 0. In float32 and once, it takes a
+    quarter of the time of float64 and twice, and 32 MB for 4,000 rows.
+    """
+    blocks = {}
     for start in range(0, len(X), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        kernel = np.exp(4 * (X[rows] @ X.T).astype(np.float64) - 4)
-        kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
-        yield rows, kernel
+        pairs = _kernel(X[start : start + _BLOCK], X[start:])
+        pairs -= np.float32(near)
+        size = len(pairs)
+        pairs[:, :size] = np.triu(pairs[:, :size], 1)
+        blocks[start] = pairs
+    return blocks
+
+
+def _kernel(X: Float32, Y: Float32) -> Float32:
+    """Return exp(−2‖x̂ − ŷ‖²) = exp(4(x̂·ŷ − 1)) of all pairs, within 1e-6 of itself."""
+    kernel: Float32 = X @ Y.T
+    kernel -= 1
+    kernel *= 4
+    return np.exp(kernel, out=kernel)
 
 
 def cross_uniformity(Q: Float32, X: Float32) -> Measure:
@@ -89,9 +111,9 @@ def cross_uniformity(Q: Float32, X: Float32) -> Measure:
     rows, columns = np.empty(m), np.zeros(n)
     for start in range(0, m, _BLOCK):
         block = slice(start, start + _BLOCK)
-        kernel = np.exp(4 * (Q[block] @ X.T).astype(np.float64) - 4)
+        kernel = _kernel(Q[block], X)
         rows[block] = kernel.mean(axis=1)
-        columns += kernel.sum(axis=0)
+        columns += np.ones(len(kernel), dtype=np.float32) @ kernel
     columns /= m
     mean = float(rows.mean())
     variance = float(rows.var(ddof=1)) / m + float(columns.var(ddof=1)) / n

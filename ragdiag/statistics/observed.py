@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.statistics.census import Census
-from ragdiag.statistics.moments import DocumentMoments, Moments
+from ragdiag.statistics.moments import Moments
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.sample import Sample
 from ragdiag.types import Float32, Float64, IntArray, StoreInfo
@@ -22,8 +22,8 @@ class Documents:
     ----------
     census : Census
         Of all documents.
-    moments : DocumentMoments
-        Of all documents.
+    moments : Moments
+        Of the directions of all documents that have one.
     sample : Sample
         Drawn for statistics of rows and pairs.
     queries : Sample
@@ -39,7 +39,7 @@ class Documents:
     """
 
     census: Census
-    moments: DocumentMoments
+    moments: Moments
     sample: Sample
     queries: Sample
     neighbors: Neighbors

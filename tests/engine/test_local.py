@@ -114,6 +114,42 @@ def test_hashes_of_vectors() -> None:
     assert len(np.unique(census(ArrayStore(distinct)).vector_hashes)) == len(distinct)
 
 
+@pytest.mark.parametrize("values", [[-1, 1], [0, 1], [0, -0.0, 1], [1, 2, 4, 8], [1, 1.0000001]], ids=str)
+@pytest.mark.parametrize("dim", [23, 24])
+def test_vectors_of_few_values_have_hashes_of_their_own(values: list[float], dim: int) -> None:
+    drawn = np.random.default_rng(dim).choice(np.array(values, dtype=np.float32), size=(20_000, dim))
+    distinct = np.unique(drawn + np.float32(0), axis=0)
+    hashes = census(ArrayStore(drawn)).vector_hashes
+    assert len(np.unique(hashes)) == len(distinct)
+    # Both halves of 64 bits tell them apart as random numbers would: 20,000 of 2³² have .05 pairs.
+    assert len(np.unique(hashes & np.uint64(2**32 - 1))) >= len(distinct) - 3
+    assert len(np.unique(hashes >> np.uint64(32))) >= len(distinct) - 3
+
+
+def test_vectors_that_differ_in_one_bit_have_hashes_of_their_own() -> None:
+    bits = np.zeros((32 * 33 + 1, 33), dtype=np.uint32)
+    for row in range(32 * 33):
+        bits[row, row // 32] = np.uint32(1) << np.uint32(row % 32)
+    X = (np.ones((1, 33), dtype=np.float32).view(np.uint32) ^ bits).view(np.float32)
+    X = X[np.isfinite(X).all(axis=1)]
+    assert len(np.unique(census(ArrayStore(X)).vector_hashes)) == len(X)
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 300, 4096])
+def test_hashes_and_lengths_do_not_depend_on_the_batches(batch_size: int) -> None:
+    X = np.random.default_rng(0).standard_normal((700, 7)).astype(np.float32)
+    whole, parts = census(ArrayStore(X), 700), census(ArrayStore(np.concatenate([X, X])), batch_size)
+    assert (parts.vector_hashes == np.concatenate([whole.vector_hashes] * 2)).all()
+    assert (parts.norms == np.concatenate([whole.norms] * 2)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-25, 1e-13, 1.0, 1e11, 1e15])
+def test_lengths_of_any_size(scale: float) -> None:
+    X = (np.random.default_rng(0).standard_normal((20, 500)) * scale).astype(np.float32)
+    expected = np.linalg.norm(X.astype(np.float64), axis=1)
+    assert census(ArrayStore(X)).norms == pytest.approx(expected, rel=1e-6, abs=0)
+
+
 def sample(store: VectorStore, positions: list[int], batch_size: int = 4096) -> Sample:
     step = SampleStep(np.array(positions, dtype=np.int64), store.info.dim)
     LocalEngine(batch_size).run(store, [step])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import numpy as np
 
-from ragdiag.types import Float64
+from ragdiag.types import Float32, Float64
 
 
 def covariance(X: Float64) -> Float64:
@@ -16,6 +17,28 @@ def covariance(X: Float64) -> Float64:
     for row in deviations:
         total += np.outer(row, row)
     return total / (len(X) - 1)
+
+
+def directions(X: Float32) -> Float64:
+    """Rows at length one by long double, without those of length 0."""
+    wide = X.astype(np.longdouble)
+    lengths = np.sqrt((wide * wide).sum(axis=1))
+    found: Float64 = (wide[lengths > 0] / lengths[lengths > 0, None]).astype(np.float64)
+    return found
+
+
+def covariance_in_long_double(X: Float64) -> Float64:
+    """Unbiased covariance in two passes of long double."""
+    wide = X.astype(np.longdouble)
+    wide = wide - wide.mean(axis=0)
+    found: Float64 = np.array([(wide * column[:, None]).sum(axis=0) for column in wide.T]).astype(np.float64)
+    return found / (len(X) - 1)
+
+
+def centred_quartic(X: Float64) -> float:
+    """Σ‖x − mean‖⁴ in two passes, added up without rounding."""
+    mean = [math.fsum(column) / len(X) for column in X.T]
+    return math.fsum(float(square) ** 2 for square in ((X - mean) ** 2).sum(axis=1))
 
 
 def trace_of_square(X: Float64) -> float:

@@ -14,21 +14,22 @@ from tests.reference import moments as slow
 
 
 def same(a: Moments, b: Moments, rel: float = 1e-10) -> bool:
-    scale = max(float(np.abs(b.gram).max()), 1e-300)
+    a, b = a.about(np.zeros(a.dim)), b.about(np.zeros(b.dim))
+    scale = max(float(np.abs(b.second).max()), 1e-300)
     return (
         a.n == b.n
-        and np.allclose(a.sum, b.sum, rtol=rel, atol=rel * scale**0.5 * max(a.n, 1))
-        and np.allclose(a.gram, b.gram, rtol=rel, atol=rel * scale)
-        and np.allclose(a.cubic, b.cubic, rtol=rel, atol=rel * scale**1.5)
-        and bool(np.isclose(a.quartic, b.quartic, rtol=rel))
+        and np.allclose(a.first, b.first, rtol=rel, atol=rel * scale**0.5 * max(a.n, 1))
+        and np.allclose(a.second, b.second, rtol=rel, atol=rel * scale)
+        and np.allclose(a.third, b.third, rtol=rel, atol=rel * scale**1.5)
+        and bool(np.isclose(a.fourth, b.fourth, rtol=rel))
     )
 
 
-def of_step(*batches: Float32) -> MomentsStep:
+def of_step(*batches: Float32) -> Moments:
     step = MomentsStep(batches[0].shape[1])
     for X in batches:
         step.add(X, row_norms(X))
-    return step
+    return step.result()
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,30 +97,15 @@ def reference_of_directions(X: Float32) -> Float64:
     ids=["normal", "unit", "huge", "tiny", "some zeros", "all zeros"],
 )
 @pytest.mark.parametrize("batch", [1, 7, 100])
-def test_raw_and_unit_moments_are_those_of_the_vectors(X: Float32, batch: int) -> None:
-    found = of_step(*(X[i : i + batch] for i in range(0, len(X), batch))).result()
-    # As long as every length is within 1e-5 of 1 the directions stand for the vectors.
-    assert same(found.raw, Moments.of(X), rel=1e-5 if np.allclose(row_norms(X), 1, atol=1e-5) else 1e-10)
-    assert same(found.unit, Moments.of(reference_of_directions(X)))
+def test_moments_are_those_of_the_directions(X: Float32, batch: int) -> None:
+    found = of_step(*(X[i : i + batch] for i in range(0, len(X), batch)))
+    assert same(found, Moments.of(reference_of_directions(X)))
 
 
-def test_zero_rows_count_among_the_vectors_and_not_among_the_directions() -> None:
-    X = np.array([[3, 4], [0, 0], [0, 2]], dtype=np.float32)
-    found = of_step(X).result()
-    assert (found.raw.n, found.unit.n) == (3, 2)
-    assert found.raw.sum.tolist() == [3.0, 6.0]
-    assert found.unit.sum.tolist() == pytest.approx([0.6, 1.8])
-
-
-def test_unit_vectors_seen_before_the_first_other_one_are_kept() -> None:
-    rng = np.random.default_rng(0)
-    first, second = unit(worlds.normal(rng, 40, 4)), worlds.normal(rng, 30, 4)
-    both = of_step(first, second).result()
-    assert same(both.raw, Moments.of(np.concatenate([first, second])), rel=1e-5)
-    assert same(both.unit, Moments.of(reference_of_directions(np.concatenate([first, second]))))
-    assert of_step(first).result().raw is of_step(first).result().unit or same(
-        of_step(first).result().raw, Moments.of(first), rel=1e-5
-    )
+def test_zero_rows_have_no_direction() -> None:
+    found = of_step(np.array([[3, 4], [0, 0], [0, 2]], dtype=np.float32))
+    assert found.n == 2
+    assert (found.mean * 2).tolist() == pytest.approx([0.6, 1.8])
 
 
 def test_a_block_of_an_engine_leaves_out_unusable_rows() -> None:
@@ -127,5 +113,122 @@ def test_a_block_of_an_engine_leaves_out_unusable_rows() -> None:
     step = MomentsStep(2)
     usable = np.array([True, False, True])
     step.step(Block(0, Batch(["a", "b", "c"], X), np.array([5.0, 0.0, 2.0]), usable))
-    assert step.result().raw.n == 2
-    assert step.result().raw.sum.tolist() == [3.0, 6.0]
+    assert step.result().n == 2
+    assert (step.result().mean * 2).tolist() == pytest.approx([0.6, 1.8])
+
+
+@pytest.mark.parametrize("offset", [10.0, 1e4])
+def test_a_mean_far_away_costs_no_digits_of_the_fourth_moment(offset: float) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 3)) * [3, 2, 1]
+    far = Moments.of(X + offset)
+    halves = Moments.of(X[:20] + offset) + Moments.of(X[20:] + offset)
+    assert far.trace_of_square() == pytest.approx(Moments.of(X).trace_of_square(), rel=1e-9)
+    assert halves.trace_of_square() == pytest.approx(Moments.of(X).trace_of_square(), rel=1e-9)
+    assert halves.centred_quartic == pytest.approx(slow.centred_quartic(X), rel=1e-9)
+
+
+def mixed_lengths(rng: np.random.Generator, X: Float32) -> Float32:
+    lengths = 10.0 ** rng.uniform(-15, 15, len(X))
+    return (X.astype(np.float64) * lengths[:, None]).astype(np.float32)
+
+
+def tiled(kind: str, n: int, dim: int) -> Float32:
+    """Return more vectors than are taken in float64."""
+    rng = np.random.default_rng(n + dim)
+    X = worlds.normal(rng, n, dim)
+    if kind == "lengths of 1e-15 to 1e15":
+        return mixed_lengths(rng, X)
+    if kind == "lengths below float32's normal numbers":
+        return X * np.float32(1e-38)
+    if kind == "some zeros":
+        X[rng.random(n) < 0.3] = 0
+    if kind == "one dominant direction":
+        X[:, 0] *= 1000
+    if kind == "a cone":
+        X += 3
+    if kind == "first even, then a cone":
+        X[4096:] += 30
+    if kind == "first a cone, then even":
+        X[:5000] += 30
+    if kind == "equal but for a few":
+        X[: n - 50] = X[0]
+    return X
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+@pytest.mark.parametrize("n", [4097, 9000])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "even",
+        "lengths of 1e-15 to 1e15",
+        "lengths below float32's normal numbers",
+        "some zeros",
+        "one dominant direction",
+        "a cone",
+        "first even, then a cone",
+        "first a cone, then even",
+        "equal but for a few",
+    ],
+)
+def test_tiles_of_float32_keep_the_promised_digits(kind: str, n: int, dim: int) -> None:
+    X = tiled(kind, n, dim)
+    found = of_step(X)
+    x = slow.directions(X)
+    assert found.n == len(x)
+    expected = slow.covariance_in_long_double(x)
+    trace = float(np.trace(expected))
+    assert np.abs(found.mean - x.mean(axis=0)).max() < 1e-7
+    assert np.abs(found.covariance - expected).max() < 1e-6 * trace + 1e-15
+    assert (found.covariance == found.covariance.T).all()
+    assert found.centred_quartic == pytest.approx(slow.centred_quartic(x), rel=1e-6)
+    # Two passes in float64 say what trace_of_square should be.
+    assert found.trace_of_square() == pytest.approx(Moments.of(x).trace_of_square(), rel=2e-6)
+
+
+def test_a_mean_of_ten_thousand_spreads_costs_no_digits() -> None:
+    X = (worlds.normal(np.random.default_rng(5), 12_000, 24) + np.float32(1e4)).astype(np.float32)
+    found = of_step(X)
+    expected = slow.covariance_in_long_double(slow.directions(X))
+    trace = float(np.trace(expected))
+    assert float(np.trace(found.covariance)) == pytest.approx(trace, rel=1e-6)
+    assert np.abs(found.covariance - expected).max() < 1e-6 * trace
+
+
+@pytest.mark.parametrize("offset", [0.0, 2.0, 30.0])  # mean cosines of 0, .8 and .999
+@pytest.mark.parametrize("batch", [4096, 1000])
+def test_vectors_of_length_one_are_multiplied_as_they_are(offset: float, batch: int) -> None:
+    X = unit(worlds.normal(np.random.default_rng(8), 13_000, 32) + np.float32(offset))
+    found = of_step(*(X[i : i + batch] for i in range(0, len(X), batch)))
+    x = slow.directions(X)
+    expected = slow.covariance_in_long_double(x)
+    assert found.n == 13_000
+    assert np.abs(found.mean - x.mean(axis=0)).max() < 1e-7
+    assert np.abs(found.covariance - expected).max() < 1e-6 * float(np.trace(expected))
+    assert found.trace_of_square() == pytest.approx(Moments.of(x).trace_of_square(), rel=2e-6)
+
+
+def test_fewer_vectors_than_dimensions_are_taken_in_float64() -> None:
+    X = mixed_lengths(np.random.default_rng(6), worlds.normal(np.random.default_rng(7), 40, 100))
+    found = of_step(X)
+    expected = slow.covariance_in_long_double(slow.directions(X))
+    assert np.abs(found.covariance - expected).max() < 1e-14 * float(np.trace(expected))
+
+
+def test_the_size_of_batches_changes_no_digit_of_the_tiles() -> None:
+    X = tiled("a cone", 9000, 8)
+    whole, parts = of_step(X[:4096], X[4096:]), of_step(X[:4096], *np.array_split(X[4096:], 17))
+    assert whole.second.tobytes() == parts.second.tobytes()
+    assert whole.third.tobytes() == parts.third.tobytes()
+
+
+def test_a_result_can_be_asked_for_before_the_last_block() -> None:
+    X = tiled("even", 9000, 8)
+    step = MomentsStep(8)
+    step.add(X[:6000], row_norms(X[:6000]))
+    early = step.result()
+    before = early.second.copy()
+    step.add(X[6000:], row_norms(X[6000:]))
+    assert (early.second == before).all()
+    assert same(early, Moments.of(reference_of_directions(X[:6000])), rel=1e-6)
+    assert same(step.result(), Moments.of(reference_of_directions(X)), rel=1e-6)
