@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ragdiag.errors import RagdiagError, StoreError
-from ragdiag.stores.ahead import ahead
 from ragdiag.stores.base import WHOLE, Opener
 from ragdiag.stores.ids import NumberIds, unknown_id
 from ragdiag.stores.parquet_columns import (
@@ -103,10 +102,10 @@ class ParquetStore(ScannedStore):
         )
 
     def scan(self, *, batch_size: int = 4096, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield the rows of one contiguous shard in order, at most `batch_size` at a time, one decoded ahead."""
+        """Yield the rows of one contiguous shard in order, at most `batch_size` at a time."""
         size = checked_batch_size(batch_size)
         start, stop = shard_bounds(self._info.count, shard)
-        return ahead(batch for _, batch in self._read(start, stop, size))
+        return (batch for _, batch in self._read(start, stop, size))
 
     def fetch(self, ids: Sequence[str]) -> Batch:
         """Return the documents with these ids, in this order; reads only the row groups that hold them."""
