@@ -17,6 +17,7 @@ from ragdiag.retrieval.lexical import LexicalSearch
 from ragdiag.retrieval.metrics import DEPTH
 from ragdiag.retrieval.positions import FindIds, positions_of, refuse_duplicate_ids
 from ragdiag.similarities import L2, Cosine, Dot, for_metric
+from ragdiag.statistics.all_pairs import AllPairs, is_symmetric
 from ragdiag.statistics.census import Census, CensusStep
 from ragdiag.statistics.moments import Moments, MomentsStep
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
@@ -118,8 +119,18 @@ def _second_pass(
         # A seed may be any whole number, and this one has 64 bits.
         return NeighborSearch(similarity, Q, k, exclude=exclude, seed=plan.seed % 2**64)
 
-    by_base = search(base, drawn.vectors, plan.k, drawn.positions)
-    by_cosine = by_base if base.name == "cosine" else search(Cosine(), drawn.vectors, plan.k, drawn.positions)
+    # Every document drawn: each score serves both its documents, and none has to be read again.
+    everyone = len(drawn) == int(census.usable.sum())
+    searches: dict[str, NeighborSearch] = {}
+    found: dict[str, Neighbors] = {}
+    for similarity in (base, *([] if base.name == "cosine" else [Cosine()])):
+        if everyone and is_symmetric(similarity, drawn.vectors[:PROBES]):
+            pairs = AllPairs(
+                similarity, drawn.vectors, drawn.positions, plan.k, seed=plan.seed % 2**64, products=engine.products
+            )
+            found[similarity.name] = pairs.result(progress)
+        else:
+            searches[similarity.name] = search(similarity, drawn.vectors, plan.k, drawn.positions)
     few, few_positions = drawn.vectors[:PROBES], drawn.positions[:PROBES]
     probes = {s.name: search(s, few, plan.k, few_positions) for s in (Cosine(), Dot(), L2())} if vary else {}
     rescaled = [
@@ -132,23 +143,22 @@ def _second_pass(
         asked = [search(s, vectors, max(depth, plan.k)) for s in (base, *others)]
     wanted = sorted({p for graded in relevant or () for p in graded if p >= 0})
     positives = SampleStep(np.array(wanted, dtype=np.int64), store.info.dim)
-    steps: list[Step] = [by_base, *probes.values(), *rescaled, *asked, positives, same]
-    if by_cosine is not by_base:
-        steps.append(by_cosine)
+    steps: list[Step] = [*searches.values(), *probes.values(), *rescaled, *asked, positives, same]
     engine.run(store, steps, stage="searching the neighbours", progress=progress)
     same.check()
+    found |= {name: step.result() for name, step in searches.items()}
 
     documents = Documents(
         census=census,
         moments=moments,
         sample=sample,
         queries=drawn,
-        neighbors=by_base.result(),
-        cosines=by_cosine.result(),
-        probes={name: found.result().positions for name, found in probes.items()},
-        rescaled=[found.result().positions for found in rescaled],
+        neighbors=found[base.name],
+        cosines=found["cosine"],
+        probes={name: step.result().positions for name, step in probes.items()},
+        rescaled=[step.result().positions for step in rescaled],
     )
-    runs = [found.result() for found in asked]
+    runs = [step.result() for step in asked]
     if vectors is None:
         return runs, documents, None
     queries = _queries(vectors, labels, relevant, runs[0], positives.result())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragdiag.cli.options import (
+    DEVICE,
     EMBEDDINGS,
     MIN_EFFECT,
     QUERY_VECTORS,
@@ -88,6 +89,7 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )
 @SEED
 @MIN_EFFECT
+@DEVICE
 @WIDTH
 def audit(
     store: str,
@@ -106,6 +108,7 @@ def audit(
     ann_target: float | None,
     seed: int,
     min_effect: float,
+    device: str | None,
     width: int | None,
 ) -> int:
     """Say what is wrong with STORE, how sure that is, what it costs and what would mend it.
@@ -130,6 +133,7 @@ def audit(
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress
+    from ragdiag.engine.device import engine_for
     from ragdiag.findings.rules import RULES
     from ragdiag.plan import Plan
 
@@ -146,6 +150,7 @@ def audit(
         min_effect=min_effect,
         ann_target=ann_target,
     )
+    engine = engine_for(device)
     with stdout_kept_clean(), StderrProgress() as progress:
         report = run_audit(
             store,
@@ -154,6 +159,7 @@ def audit(
             embeddings=embeddings,
             ragas=ragas,
             plan=plan,
+            engine=engine,
             progress=progress,
         )
     _show(report, format_, output, width)

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragdiag.cli.options import EMBEDDINGS, FIT_DOCUMENTS, MIN_EFFECT, OUTPUT, QUERY_VECTORS, SEED, WIDTH, formats
+from ragdiag.cli.options import (
+    DEVICE,
+    EMBEDDINGS,
+    FIT_DOCUMENTS,
+    MIN_EFFECT,
+    OUTPUT,
+    QUERY_VECTORS,
+    SEED,
+    WIDTH,
+    formats,
+)
 from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -46,6 +56,7 @@ if TYPE_CHECKING:
 @FIT_DOCUMENTS
 @SEED
 @MIN_EFFECT
+@DEVICE
 @WIDTH
 def compare(
     store: str,
@@ -61,6 +72,7 @@ def compare(
     sample_documents: int,
     seed: int,
     min_effect: float,
+    device: str | None,
     width: int | None,
 ) -> int:
     """Say which similarity STORE should rank by, on the vectors that are in it.
@@ -82,6 +94,7 @@ def compare(
         refuse_inputs(output, (store, queries, query_vectors))
     from ragdiag.cli.progress import StderrProgress
     from ragdiag.comparing import compare as run_comparison
+    from ragdiag.engine.device import engine_for
     from ragdiag.plan import Plan
     from ragdiag.report.model import Report, Sampling
     from ragdiag.report.run import run_info
@@ -100,6 +113,7 @@ def compare(
             lexical=not no_bm25,
             frontier=frontier,
             plan=plan,
+            engine=engine_for(device),
             progress=progress,
         )
     n = opened.info.count

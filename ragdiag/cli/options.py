@@ -61,6 +61,11 @@ WIDTH = click.option(
     type=Whole(min=40),
     help="Columns of the report. By default those of the terminal, up to 100, and 80 in a log.",
 )
+DEVICE = click.option(
+    "--device",
+    metavar="NAME",
+    help="Where torch searches: cpu, cuda, mps or auto. By default numpy does. The result is the same.",
+)
 OUTPUT = click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
 
 

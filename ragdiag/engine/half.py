@@ -17,8 +17,8 @@ from ragdiag.vectors import row_norms
 
 T = TypeVar("T")
 Int16 = NDArray[np.int16]
-RELATIVE = 2.0**-9  # error of a number rounded to the 8 bits of bfloat16
-_USUAL = 1.25 * 2.0**-10  # error of a vector, as a share of its length
+RELATIVE = 2.0**-8  # error of a number rounded to the 8 bits of bfloat16
+_USUAL = 1.7 * 2.0**-10  # error of a vector, as a share of its length
 
 
 class HalfProducts(HostProducts):
@@ -30,22 +30,11 @@ class HalfProducts(HostProducts):
     compared as 16-bit integers, which numpy does at half the time of float32.
     """
 
-    rounding = 1.01 * 2**-8
+    rounding = 2.02 * RELATIVE
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Keep the bits of the rounded vectors, with the rest as one more coordinate."""
-        import torch
-
-        rounded = torch.from_numpy(np.ascontiguousarray(X)).bfloat16()
-        norms, errors = row_norms(X), row_norms(rounded.float().numpy() - X)
-        # 2⁻¹⁶ for what the unit that multiplies rounds in its own way.
-        kappa = errors / np.where(norms > 0, norms, 1.0) + 2.0**-16
-        rests = np.hypot(rest, math.sqrt(2.02 * _USUAL) * norms * np.maximum(1.0, kappa / _USUAL))
-        bits = np.empty((len(X), X.shape[1] + 1), dtype=np.int16)
-        bits[:, :-1] = rounded.view(torch.int16).numpy()
-        # Up to the next of the 8 bits: the lower half of the positive float32 is carried into the upper.
-        bits[:, -1] = (rounded_up(rests).view(np.uint32) + np.uint32(0xFFFF)) >> np.uint32(16)
-        return Held(bits, rests * (1 + 2.0**-7))
+        return Held(*in_half(X, rest))
 
     def upper(self, documents: Held, queries: Held) -> Int16:  # type: ignore[override]
         """Return the bits of one matrix product, in a buffer that the next call of the same thread overwrites."""
@@ -69,11 +58,11 @@ class HalfProducts(HostProducts):
 
     def reached(self, upper: Int16, limit: Float32) -> tuple[IntArray, IntArray]:  # type: ignore[override]
         """Compare bits; see `HostProducts.reached`."""
-        return super().reached(*_comparable(upper, limit))  # type: ignore[arg-type]
+        return super().reached(*_comparable(upper, rounded_down(limit)))  # type: ignore[arg-type]
 
     def reached_rows(self, upper: Int16, limit: Float32) -> tuple[IntArray, IntArray]:  # type: ignore[override]
         """Compare bits; see `HostProducts.reached_rows`."""
-        return super().reached_rows(*_comparable(upper, limit))  # type: ignore[arg-type]
+        return super().reached_rows(*_comparable(upper, rounded_down(limit)))  # type: ignore[arg-type]
 
     def each(self, work: Callable[[T], None], tiles: Sequence[T]) -> None:
         """Do tiles side by side, each on one core, torch's products too."""
@@ -87,12 +76,32 @@ class HalfProducts(HostProducts):
             torch.set_num_threads(before)
 
 
-def _comparable(upper: Int16, limit: Float32) -> tuple[Int16, Int16]:
-    """Return bits of bounds and of limits, rounded down, whose order as integers is that of the numbers."""
+def in_half(X: Float32, rest: Float64) -> tuple[Int16, Float64]:
+    """Return the bits of rounded vectors with the widened rest, shape (n, p + 1); and the rests; see `HalfProducts`."""
+    import torch
+
+    rounded = torch.from_numpy(np.ascontiguousarray(X)).bfloat16()
+    norms, errors = row_norms(X), row_norms(rounded.float().numpy() - X)
+    # 2⁻¹⁶ for what the unit that multiplies rounds in its own way.
+    kappa = errors / np.where(norms > 0, norms, 1.0) + 2.0**-16
+    rests = np.hypot(rest, math.sqrt(2.02 * _USUAL) * norms * np.maximum(1.0, kappa / _USUAL))
+    bits = np.empty((len(X), X.shape[1] + 1), dtype=np.int16)
+    bits[:, :-1] = rounded.view(torch.int16).numpy()
+    # Up to the next of the 8 bits: the lower half of the positive float32 is carried into the upper.
+    bits[:, -1] = (rounded_up(rests).view(np.uint32) + np.uint32(0xFFFF)) >> np.uint32(16)
+    return bits, rests * (1 + 2.0**-7)
+
+
+def rounded_down(limit: Float32) -> Int16:
+    """Return the bits of limits in bfloat16, none of them larger."""
     bits = limit.view(np.int32)
     low = (bits >> 16).astype(np.int16)  # towards zero
-    below = (low < 0) & ((bits & 0xFFFF) != 0)
-    low[below] += np.int16(1)  # away from zero
+    low[(low < 0) & ((bits & 0xFFFF) != 0)] += np.int16(1)  # away from zero
+    return low
+
+
+def _comparable(upper: Int16, low: Int16) -> tuple[Int16, Int16]:
+    """Return bits whose order as integers is that of the numbers."""
     if (low >= 0).all():
         return upper, low  # no negative bound can reach it, in whatever order these are
     return np.where(upper < 0, upper ^ np.int16(0x7FFF), upper), np.where(low < 0, low ^ np.int16(0x7FFF), low)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ragdiag.engine.base import Progress
-from ragdiag.engine.products import HOST, Products
+from ragdiag.engine.products import HOST, Held, Products
 from ragdiag.statistics.best import Best
 from ragdiag.statistics.bounds import Prefix, Whole, below
 from ragdiag.statistics.exact import Exact
@@ -17,6 +17,8 @@ from ragdiag.types import Float32, Float64, IntArray, Similarity
 from ragdiag.vectors import row_norms
 
 TILE = 2048
+_FLOOR = 2.0**-55
+FEWEST = 4096  # documents among which a cheaper bound is looked for
 _WAITING = 1 << 22  # pairs that wait for their scores: 80 MB
 STAGE = "searching the neighbours"
 
@@ -76,7 +78,7 @@ class AllPairs:
         self._low = Best(len(vectors), k)
         self._waiting: list[tuple[IntArray, IntArray, Float32]] = []
         self._bound: Whole | Prefix = Whole(mapped.shape[1])
-        self._held = products.hold(*self._bound.lower(self._vectors, self._norms))
+        self._held = self._hold()
 
     def result(self, progress: Progress | None = None) -> Neighbors:
         """Search, and return the neighbours in the order of `vectors`."""
@@ -84,7 +86,7 @@ class AllPairs:
         tiles = [slice(first, min(first + TILE, n)) for first in range(0, n, TILE)]
         total, done = len(tiles) * (len(tiles) + 1) // 2, len(tiles)
         self._products.each(self._within, tiles)
-        if len(tiles) > 2:
+        if n >= max(FEWEST, 8 * self._best.k):
             self._tune()
         for pairs in _rounds(tiles):
             self._products.each(self._between, pairs)
@@ -95,8 +97,7 @@ class AllPairs:
                 self._settle()
         self._settle()
         scores = np.ldexp(self._best.scores, 2 * self._exponent)
-        found = self._best.positions
-        return Neighbors(self._name, np.where(found >= 0, self._positions[found], -1), scores)
+        return Neighbors(self._name, self._best.positions.copy(), scores)
 
     def _within(self, tile: slice) -> None:
         """Search one tile for its own documents."""
@@ -131,9 +132,9 @@ class AllPairs:
         row, column = np.divmod(np.flatnonzero(either), either.shape[1])
         exact = self._exact.scores(columns.start + column, self._vectors, rows.start + row)
         hit = exact >= across[column]
-        self._best.add(columns.start + column[hit], rows.start + row[hit], exact[hit])
+        self._best.add(columns.start + column[hit], self._positions[rows.start + row[hit]], exact[hit])
         hit = exact >= down[row]
-        self._best.add(rows.start + row[hit], columns.start + column[hit], exact[hit])
+        self._best.add(rows.start + row[hit], self._positions[columns.start + column[hit]], exact[hit])
 
     def _limit(self, tile: slice) -> Float64:
         limit: Float64 = np.maximum(self._best.scores[tile, -1], self._low.scores[tile, -1])
@@ -160,7 +161,7 @@ class AllPairs:
         key = np.minimum(query, document) * n + np.maximum(query, document)
         pairs, which = np.unique(key, return_inverse=True)
         exact = self._exact.scores(pairs // n, self._vectors, pairs % n)[which]
-        self._best.add(query, document, exact)
+        self._best.add(query, self._positions[document], exact)
 
     def _tune(self) -> None:
         """Look for a cheaper bound, with the limits of some documents among a quarter: between first and last."""
@@ -168,15 +169,22 @@ class AllPairs:
         some = chosen[:QUERIES]
         if not promising(self._vectors[chosen[QUERIES : QUERIES + DOCUMENTS]], self._vectors[some]):
             return
-        quarter = chosen[QUERIES : max(len(chosen) // 4, QUERIES + self._best.k)]
+        quarter = chosen[QUERIES : QUERIES + len(chosen) // 4]
         limit = np.partition(self._vectors[some] @ self._vectors[quarter].T, -self._best.k, axis=1)[:, -self._best.k]
         documents = self._vectors[chosen[QUERIES : QUERIES + DOCUMENTS]]
         found = tuned(documents, self._vectors[some], limit.astype(np.float64), asked=len(self._vectors))
-        if found is None:
-            return
+        if found is not None:
+            self._use(found)
+
+    def _use(self, bound: Prefix) -> None:
         self._settle()
-        self._bound = found
-        self._held = self._products.hold(*found.lower(self._vectors, self._norms))
+        self._bound = bound
+        self._held = self._hold()
+
+    def _hold(self) -> Held:
+        lowered, rests = self._bound.lower(self._vectors, self._norms)
+        # Scaled all alike, two short vectors may have a product below the range of float32; that of their rests is in.
+        return self._products.hold(lowered, np.maximum(rests, _FLOOR * np.sqrt(self._vectors.shape[1])))
 
 
 def _rounds(tiles: list[slice]) -> Iterator[list[tuple[slice, slice]]]:

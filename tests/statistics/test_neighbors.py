@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,10 +10,11 @@ from scipy import stats
 from ragdiag.engine.base import Block
 from ragdiag.similarities import L2, Cosine, Dot, Similarity
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch, occurrences, overlap
-from ragdiag.types import Batch, Float32, Float64, IntArray, Metric
+from ragdiag.types import Batch, Float32, IntArray, Metric
 from ragdiag.vectors import row_norms
 from tests.reference import geometry as slow
 from tests.reference.neighbors import direct_scores, mapped_scores, wrong_neighbours
+from tests.statistics.worlds import WORLDS, World, all_sizes, duplicates, equal, normal, tolerance_of
 
 SIMILARITIES: dict[Metric, Similarity] = {Metric.COSINE: Cosine(), Metric.DOT: Dot(), Metric.L2: L2()}
 
@@ -38,100 +37,9 @@ def find(
     return search.result()
 
 
-# Worlds in which a search goes wrong when it can: (rng, n, d) → vectors.
-def _normal(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return rng.standard_normal((n, d)).astype(np.float32)
-
-
-def _duplicates(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, max(n // 5, 1), d)[rng.integers(max(n // 5, 1), size=n)]
-
-
-def _collinear(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, 1, d) * rng.standard_normal((n, 1)).astype(np.float32)
-
-
-def _huge(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, n, d) * np.float32(1e15)
-
-
-def _tiny(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, n, d) * np.float32(1e-20)
-
-
-def _all_sizes(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, n, d) * (10.0 ** rng.uniform(-20, 15, size=(n, 1))).astype(np.float32)
-
-
-def _zeros(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return _normal(rng, n, d) * (rng.random((n, 1)) < 0.5).astype(np.float32)
-
-
-def _only_zeros(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return np.zeros((n, d), dtype=np.float32)
-
-
-def _one_direction(rng: np.random.Generator, n: int, d: int) -> Float32:
-    X = _normal(rng, n, d) * np.float32(1e-4)
-    X[:, 0] += 1
-    return X
-
-
-def _one_large_coordinate(rng: np.random.Generator, n: int, d: int) -> Float32:
-    X = _normal(rng, n, d)
-    X[:, -1] *= np.float32(1e6)
-    return X
-
-
-def _equal(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return np.repeat(_normal(rng, 1, d), n, axis=0)
-
-
-def _nearly_equal(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return np.nextafter(_equal(rng, n, d), rng.choice([-9, 9], size=(n, d)).astype(np.float32))
-
-
-def _signs(rng: np.random.Generator, n: int, d: int) -> Float32:
-    return rng.choice(np.array([-1, 0, 1], dtype=np.float32), size=(n, d))
-
-
-def _one_long(rng: np.random.Generator, n: int, d: int) -> Float32:
-    X = _normal(rng, n, d)
-    X[rng.integers(n)] *= np.float32(1e6)
-    return X
-
-
-WORLDS: list[Callable[[np.random.Generator, int, int], Float32]] = [
-    _normal,
-    _duplicates,
-    _collinear,
-    _huge,
-    _tiny,
-    _all_sizes,
-    _zeros,
-    _only_zeros,
-    _one_direction,
-    _one_large_coordinate,
-    _equal,
-    _nearly_equal,
-    _signs,
-    _one_long,
-]
-
-
-def tolerance_of(mapped_queries: Float32, mapped_documents: Float32, scores: Float64) -> Float64:
-    """Ties: a relative 2⁻⁴⁰, and what summing in float64 loses. One per query."""
-    p = mapped_queries.shape[1]
-    bound = np.abs(mapped_queries.astype(np.float64)) @ np.abs(mapped_documents.astype(np.float64)).T
-    tolerance: Float64 = (np.abs(scores) * 2.0**-39 + bound * 2 * p * 2.0**-53).max(axis=1)
-    return tolerance
-
-
 @pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("world", WORLDS)
-def test_the_neighbours_are_those_of_brute_force(
-    world: Callable[[np.random.Generator, int, int], Float32], metric: Metric
-) -> None:
+def test_the_neighbours_are_those_of_brute_force(world: World, metric: Metric) -> None:
     similarity = SIMILARITIES[metric]
     for case in range(8):  # 14 worlds × 3 similarities × 8 cases = 336
         rng = np.random.default_rng([case, WORLDS.index(world)])
@@ -154,10 +62,8 @@ def test_the_neighbours_are_those_of_brute_force(
 
 
 @pytest.mark.parametrize("metric", list(Metric))
-@pytest.mark.parametrize("world", [w for w in WORLDS if w is not _all_sizes])
-def test_the_neighbours_are_those_of_the_formula(
-    world: Callable[[np.random.Generator, int, int], Float32], metric: Metric
-) -> None:
+@pytest.mark.parametrize("world", [w for w in WORLDS if w is not all_sizes])
+def test_the_neighbours_are_those_of_the_formula(world: World, metric: Metric) -> None:
     """Not of the mapped vectors but of the definition of the metric, up to what float32 maps keep."""
     similarity = SIMILARITIES[metric]
     for case in range(3):
@@ -195,9 +101,7 @@ def test_any_small_integers_are_searched_exactly(data: st.DataObject, metric: Me
 
 @pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("world", WORLDS)
-def test_the_size_of_the_blocks_changes_nothing(
-    world: Callable[[np.random.Generator, int, int], Float32], metric: Metric
-) -> None:
+def test_the_size_of_the_blocks_changes_nothing(world: World, metric: Metric) -> None:
     rng = np.random.default_rng(3)
     X = world(rng, 50, 9)
     whole = find(SIMILARITIES[metric], X, X, 6, exclude=np.arange(50), seed=4)
@@ -209,7 +113,7 @@ def test_the_size_of_the_blocks_changes_nothing(
 
 def test_merging_searches_of_two_halves_is_searching_the_whole() -> None:
     rng = np.random.default_rng(0)
-    X = _duplicates(rng, 80, 6)
+    X = duplicates(rng, 80, 6)
     everything = np.ones(40, dtype=bool)
     first, second = (NeighborSearch(Cosine(), X, 7, exclude=np.arange(80), seed=1) for _ in range(2))
     first.search(0, X[:40], everything)
@@ -221,7 +125,7 @@ def test_merging_searches_of_two_halves_is_searching_the_whole() -> None:
 
 
 def test_a_block_of_an_engine_is_searched_like_rows() -> None:
-    X = _normal(np.random.default_rng(0), 20, 4)
+    X = normal(np.random.default_rng(0), 20, 4)
     usable = np.ones(20, dtype=bool)
     usable[3] = False
     search = NeighborSearch(L2(), X, 3)
@@ -232,7 +136,7 @@ def test_a_block_of_an_engine_is_searched_like_rows() -> None:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_more_neighbours_than_documents_leaves_the_rest_empty(metric: Metric) -> None:
-    X = _normal(np.random.default_rng(0), 4, 3)
+    X = normal(np.random.default_rng(0), 4, 3)
     found = find(SIMILARITIES[metric], X, X, 6, exclude=np.arange(4), block=3)
     assert np.all(found.positions[:, 3:] == -1)
     assert np.all(found.scores[:, 3:] == -np.inf)
@@ -240,13 +144,13 @@ def test_more_neighbours_than_documents_leaves_the_rest_empty(metric: Metric) ->
 
 
 def test_no_usable_document_is_no_neighbour() -> None:
-    X = _normal(np.random.default_rng(0), 4, 3)
+    X = normal(np.random.default_rng(0), 4, 3)
     found = find(Cosine(), X, X, 2, usable=np.zeros(4, dtype=bool))
     assert found.positions.tolist() == [[-1, -1]] * 4
 
 
 def test_unusable_rows_may_hold_anything() -> None:
-    X = _normal(np.random.default_rng(0), 30, 3)
+    X = normal(np.random.default_rng(0), 30, 3)
     X[[4, 9]] = np.nan
     X[12] = np.inf
     usable = np.array([bool(np.isfinite(row).all()) for row in X])
@@ -258,7 +162,7 @@ def test_unusable_rows_may_hold_anything() -> None:
 def test_queries_of_any_length_are_searched_exactly() -> None:
     """The product of a query of 1e30 with documents of 1e15 is beyond float32, as that of 1e-30 is below it."""
     rng = np.random.default_rng(0)
-    directions, X = _normal(rng, 10, 16), _normal(rng, 50, 16) * np.float32(1e15)
+    directions, X = normal(rng, 10, 16), normal(rng, 50, 16) * np.float32(1e15)
     base = find(Dot(), directions, X, 5).positions
     for scale in (1e-35, 1e-30, 1e15, 1e30):
         scaled = directions * np.float32(scale)
@@ -271,7 +175,7 @@ def test_queries_of_any_length_are_searched_exactly() -> None:
 
 def test_a_document_is_excluded_by_its_position_and_never_by_its_rank() -> None:
     """Of triplicates the first column is often another one: dropping it would leave the document itself."""
-    X = np.repeat(_normal(np.random.default_rng(0), 20, 8), 3, axis=0)
+    X = np.repeat(normal(np.random.default_rng(0), 20, 8), 3, axis=0)
     found = find(Cosine(), X, X, 2, exclude=np.arange(60), block=7).positions
     for i, row in enumerate(found):
         twins = {3 * (i // 3), 3 * (i // 3) + 1, 3 * (i // 3) + 2} - {i}
@@ -281,7 +185,7 @@ def test_a_document_is_excluded_by_its_position_and_never_by_its_rank() -> None:
 @pytest.mark.parametrize("block", [7, 1000])
 def test_among_equal_documents_chance_decides_for_each_query_anew(block: int) -> None:
     rng = np.random.default_rng(0)
-    X = np.concatenate([np.repeat(_normal(rng, 1, 8), 50, axis=0), -_normal(rng, 40, 8)])[rng.permutation(90)]
+    X = np.concatenate([np.repeat(normal(rng, 1, 8), 50, axis=0), -normal(rng, 40, 8)])[rng.permutation(90)]
     copies = np.flatnonzero((X[np.argmax((X[:, None] == X[None]).all(2).sum(1))] == X).all(axis=1))
     assert len(copies) == 50
     # Over queries of one seed: every copy is as likely as any other …
@@ -301,7 +205,7 @@ def test_among_equal_documents_chance_decides_for_each_query_anew(block: int) ->
 
 def test_duplicates_make_no_hubs() -> None:
     """With ties decided once per document ten of the copies would be in every list, the others in none."""
-    X = np.repeat(_normal(np.random.default_rng(0), 1, 8), 400, axis=0)
+    X = np.repeat(normal(np.random.default_rng(0), 1, 8), 400, axis=0)
     counts = occurrences(find(Cosine(), X, X, 10, exclude=np.arange(400)).positions, 400)
     assert counts.sum() == 4000
     assert counts.max() < 30  # binomial(400, 1/40): 30 is 6.4 σ above 10
@@ -309,7 +213,7 @@ def test_duplicates_make_no_hubs() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ties() -> None:
-    X = _equal(np.random.default_rng(0), 60, 5)
+    X = equal(np.random.default_rng(0), 60, 5)
     one, same, other = (find(Cosine(), X, X, 4, seed=seed) for seed in (1, 1, 2))
     assert one.positions.tobytes() == same.positions.tobytes()
     assert one.scores.tobytes() == same.scores.tobytes()
@@ -317,14 +221,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ties() -> Non
 
 
 def test_two_similarities_that_rank_alike_break_ties_alike() -> None:
-    X = _duplicates(np.random.default_rng(0), 60, 5)
+    X = duplicates(np.random.default_rng(0), 60, 5)
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     a, b = find(Cosine(), X, X, 4), find(Cosine(), X * np.float32(2), X * np.float32(4), 4)
     assert np.array_equal(a.positions, b.positions)
 
 
 def test_top_is_the_beginning_of_the_lists() -> None:
-    X = _normal(np.random.default_rng(0), 30, 5)
+    X = normal(np.random.default_rng(0), 30, 5)
     found = find(Cosine(), X, X, 8)
     assert found.top(3).k == 3
     assert np.array_equal(found.top(3).positions, find(Cosine(), X, X, 3).positions)
