@@ -85,7 +85,7 @@ class CensusStep:
             np.maximum(self._largest, usable.max(axis=0), out=self._largest)
         texts = block.batch.texts or [None] * len(block.batch)
         self._lengths.append(np.array([-1 if t is None else len(t.strip()) for t in texts], dtype=np.int64))
-        self._text_hashes.append(np.array([_hash_text(t) for t in texts], dtype=np.uint64))
+        self._text_hashes.append(np.array([hash_text(t) for t in texts], dtype=np.uint64))
 
     def result(self) -> Census:
         """Return the census of the blocks seen so far."""
@@ -110,7 +110,8 @@ def _hash_rows(vectors: Float32, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray((product ^ (product >> np.uint64(29))).sum(axis=1, dtype=np.uint64))
 
 
-def _hash_text(text: str | None) -> int:
+def hash_text(text: str | None) -> int:
+    """Return a 64-bit hash, equal for texts that differ in case and white space only; 0 for no text."""
     if text is None:
         return 0
     plain = _SPACE.sub(" ", text).strip().casefold().encode("utf-8", "surrogatepass")
