@@ -186,6 +186,6 @@ def _notes(old: SavedAudit, new: SavedAudit) -> Iterator[str]:
         if audit.sketch is None and (audit.measures or other.sketch is not None):
             yield f"the {when} audit has no sketch of its vectors: drift was not looked at"
     if old.version and new.version and old.version != new.version:
-        yield f"ragdiag {old.version} wrote the earlier audit and {new.version} the new one, which may measure otherwise"
+        yield f"ragdiag {old.version} wrote the earlier audit, {new.version} the new one: it may measure otherwise"
     if bool(old.model) != bool(new.model):
         yield f"the embedding model was named in one audit only ({old.model or new.model})"
