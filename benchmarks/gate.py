@@ -77,7 +77,8 @@ def _labelled(law: Callable[[int, np.random.Generator], Float32], *, noise: floa
         scale = noise / np.sqrt(X.shape[1])
         asked = unit(X[:QUERIES] + scale * rng.standard_normal((QUERIES, X.shape[1])).astype(np.float32))
         first, second = X[:400], np.concatenate([X[:QUERIES], X[400:]])
-        own = tuple(f"d{i}" for i in range(400))
+        # Row numbers name other documents as soon as one is inserted.
+        own = tuple(f"{i}" if same_ids else f"d{i}" for i in range(400))
         others = own if same_ids else (*own[:QUERIES], *(f"n{i}" for i in range(300)))
         return Store(first, own, asked), Store(second, others, asked)
 
@@ -137,7 +138,7 @@ def _real(name: str) -> World:
 
 
 WORLDS = [
-    World("decaying spectrum, same ids", _labelled(_decaying, noise=1.0, same_ids=True), _turned),
+    World("decaying spectrum, ids are row numbers", _labelled(_decaying, noise=1.0, same_ids=True), _turned),
     World("decaying spectrum, poor model", _labelled(_decaying, noise=2.5, same_ids=False), _turned),
     World("twenty clusters", _labelled(_clusters, noise=1.0, same_ids=False), _turned),
     World("flaws at their thresholds, no labels", _flawed, _turned),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ragdiag.retrieval.comparison import MIN_EFFECT
 from ragdiag.retrieval.significance import holm
 from ragdiag.types import Measure
 
+_DRIFT_CODES = {"DRF001": "drift.mmd", "DRF002": "drift.replaced"}
 _SEED = 0  # of resampling and permutations: the same two files give the same answer
 
 
@@ -29,6 +31,7 @@ def diff(
     old: str | os.PathLike[str] | SavedAudit | Report,
     new: str | os.PathLike[str] | SavedAudit | Report,
     *,
+    ignore: Sequence[str] = (),
     min_effect: float | None = None,
 ) -> Diff:
     """Say what changed between two audits of a store, and whether it got worse.
@@ -42,6 +45,8 @@ def diff(
     ----------
     old, new : path, SavedAudit or Report
         What `ragdiag audit --format json` wrote, or the report itself.
+    ignore : sequence of str
+        Rule codes or their beginnings whose findings play no part.
     min_effect : float, optional
         Smallest loss of the deciding metric that counts; by default that of the new audit.
 
@@ -70,7 +75,11 @@ def diff(
     if before.labelled is not None and after.labelled is not None:
         labelled = labelled_changes(before.labelled, after.labelled, min_effect=effect, seed=_SEED)
     moved_vectors = _drift(before, after)
-    findings = with_drift(finding_changes(before, after), drift_findings(moved_vectors))
+    findings = tuple(
+        change
+        for change in with_drift(finding_changes(before, after), drift_findings(moved_vectors))
+        if not change.finding.code.startswith(tuple(ignore))
+    )
     moved, compared = _moved(before, after)
     return Diff(
         old=before,
@@ -84,6 +93,20 @@ def diff(
         compared=compared,
         notes=tuple(_notes(before, after)),
         min_effect=effect,
+    )
+
+
+def with_drift_findings(report: Report, diff: Diff) -> Report:
+    """Return the report of the new store with what the rules of drift say of it, now that there is an earlier audit."""
+    drifted = [change.finding for change in diff.findings if change.finding.code in _DRIFT_CODES]
+    found = {finding.code for finding in drifted}
+    told = {code for code, name in _DRIFT_CODES.items() if name in diff.drift and diff.drift[name].value is not None}
+    passed = {code for code in told if code in report.skipped} - found
+    return replace(
+        report,
+        findings=tuple(sorted((*report.findings, *drifted), key=lambda finding: -finding.severity)),
+        passed=tuple(sorted((*report.passed, *passed))),
+        skipped={code: why for code, why in report.skipped.items() if code not in {*passed, *found}},
     )
 
 
@@ -108,7 +131,7 @@ def _drift(old: SavedAudit, new: SavedAudit) -> Drift:
 
 
 def _untold(why: str) -> Drift:
-    names = ("mmd", "mean_shift", "ids_vanished", "ids_new", "vectors_changed", "same_text_moved", "spectrum")
+    names = ("mmd", "mean_shift", "ids_vanished", "ids_new", "vectors_changed", "replaced", "spectrum")
     return Drift({f"drift.{name}": Measure.missing(why, null=0.0) for name in names}, None)
 
 

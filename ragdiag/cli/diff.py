@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ragdiag.cli.options import OUTPUT, WIDTH, share
+from ragdiag.cli.options import OUTPUT, WIDTH, codes, share
 from ragdiag.cli.output import check_writable, deliver, refuse_inputs
 
 EXIT_REGRESSION = 1
@@ -27,6 +27,7 @@ FORMATS = ("terminal", "json", "markdown")
     help="JSON follows the schema ragdiag.diff/1.",
 )
 @OUTPUT
+@click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these rules: DRF,HUB001.")
 @click.option(
     "--min-effect",
     metavar="X",
@@ -35,7 +36,15 @@ FORMATS = ("terminal", "json", "markdown")
     help="Smallest loss of the labelled metric that counts. By default that of the new audit.",
 )
 @WIDTH
-def diff(old: str, new: str, format_: str, output: Path | None, min_effect: float | None, width: int | None) -> int:
+def diff(
+    old: str,
+    new: str,
+    format_: str,
+    output: Path | None,
+    ignore: tuple[str, ...],
+    min_effect: float | None,
+    width: int | None,
+) -> int:
     """Say whether a store got worse from the audit OLD to the audit NEW.
 
     Both are what 'ragdiag audit --format json' wrote. A regression is a loss of labelled retrieval that is proven
@@ -51,15 +60,22 @@ def diff(old: str, new: str, format_: str, output: Path | None, min_effect: floa
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (old, new))
+    from ragdiag.cli.codes import check_codes
     from ragdiag.diffing import diff as run_diff
+    from ragdiag.findings.rules import RULES
     from ragdiag.report.json_diff import diff_to_json
     from ragdiag.report.terminal_diff import diff_to_text, diff_verdict
 
-    found = run_diff(old, new, min_effect=min_effect)
+    check_codes(ignore, [rule.code for rule in RULES], option="--ignore")
+    found = run_diff(old, new, ignore=ignore, min_effect=min_effect)
 
     def render(**looks: Any) -> str:
         if format_ == "json":
             return diff_to_json(found)
+        if format_ == "markdown":
+            from ragdiag.report.markdown import diff_to_markdown
+
+            return diff_to_markdown(found)
         return diff_to_text(found, **looks)
 
     deliver(render, output, width=width, said=diff_verdict(found))

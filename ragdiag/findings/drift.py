@@ -43,16 +43,16 @@ def _drifted(drift: Drift) -> Iterator[Finding]:
 
 
 def _moved(drift: Drift) -> Iterator[Finding]:
-    moved = drift.measures["drift.same_text_moved"]
+    moved = drift.measures["drift.replaced"]
     if moved.value is None or not at_least(moved, MOVED):
         return
     yield Finding(
         "DRF002",
         Severity.WARNING,
         MOVED_RULE.title,
-        f"Of the documents whose id and text are as before, {percent(moved.value)} have a vector whose cosine to the"
-        f" old one is below {SAME_CHUNK}.",
-        {name: drift.measures[name] for name in ("drift.same_text_moved", "drift.vectors_changed")},
+        f"Of the documents that are as before, {percent(moved.value)} have a vector that has nothing to do with the old"
+        " one.",
+        {name: drift.measures[name] for name in ("drift.replaced", "drift.vectors_changed")},
         "Vectors of two models have nothing to do with each other: a query reaches one part of the store alone.",
         Remedy("Embed the whole store and the queries with one model, and take its audit as the new baseline."),
     )
@@ -100,17 +100,17 @@ DRIFT_RULE = Rule(
 
 MOVED_RULE = Rule(
     "DRF002",
-    "the same texts have other vectors",
+    "the same documents have other vectors",
     Severity.WARNING,
     page(
-        measured=f"""`drift.same_text_moved` = documents whose cosine between the old and the new vector is below
-        {SAME_CHUNK} / documents with the same id and the same text in both audits; cosines from directions projected
-        to 128 coordinates.""",
+        measured=f"""`drift.replaced` = documents whose cosine between the old and the new vector is below {SAME_CHUNK}
+        / documents with the same id and the same text in both audits. In a store without texts: changed vectors that
+        resemble the old ones no more than 95 % of the pairs of different documents do / ids in both.""",
         fires=f"""it is at least {limit(MOVED)} (lower end of the interval). Always a warning; only with an earlier
         audit (`ragdiag diff`, `--baseline`).""",
         wrong="""the model was changed on purpose and the whole store was embedded again: then the new audit is the
-        new baseline. It is silent where the store keeps no texts or the ids are new with every ingestion, and about
-        models that are close (another version, half precision).""",
+        new baseline. Without texts, an id that was given to another document counts too. It is silent where ids
+        are new with every ingestion, or row numbers without texts, and about models that are close.""",
         do="embed the whole store with one model, the one that embeds the queries.",
         source="Achlioptas 2003, doi:10.1016/S0022-0000(03)00025-4, for the projection.",
     ),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ragdiag.geometry.intervals import normal, wilson, within
 from ragdiag.statistics.sketch import SIZE, Sketch
@@ -66,8 +67,10 @@ def churn(old: Sketch, new: Sketch) -> dict[str, Measure]:
     """Return which share of the documents came, went and changed, each with its Wilson interval.
 
     ``drift.ids_vanished`` of the old ids, ``drift.ids_new`` of the new ones; of the ids in both,
-    ``drift.vectors_changed`` (the direction differs by more than 8-bit rounding); and of those with the same text,
-    ``drift.same_text_moved`` (cosine to the old vector below .9). Counted where both sketches hold all documents.
+    ``drift.vectors_changed`` (the direction differs by more than 8-bit rounding) and ``drift.replaced``: of those with
+    the same text, the ones whose cosine to the old vector is below .9; where there are no texts, the ones that resemble
+    their old vector no more than 95 % of the pairs of different documents do. Counted where both sketches hold all
+    documents.
     """
     both_whole = len(old) < SIZE and len(new) < SIZE
     ends = [sketch.ids[-1] for sketch in (old, new) if len(sketch) == SIZE]
@@ -77,8 +80,12 @@ def churn(old: Sketch, new: Sketch) -> dict[str, Measure]:
     X, Y = old.vectors[rows].astype(np.float64), new.vectors[others].astype(np.float64)
     lengths = np.linalg.norm(X, axis=1) * np.linalg.norm(Y, axis=1)
     cosines = np.einsum("ij,ij->i", X, Y) / np.where(lengths == 0, 1.0, lengths)
-    same_text = (old.texts[rows] != 0) & (old.texts[rows] == new.texts[others])
-    moved = same_text & (cosines < SAME_CHUNK) & (lengths > 0)
+    changed = np.any(X != Y, axis=1)
+    known, limit = _known(old, new, rows, others), np.full(len(rows), SAME_CHUNK)
+    wordless = (old.texts[rows] == 0) & known
+    if wordless.any():
+        limit[wordless] = _unrelated(X, Y)
+    replaced = known & changed & (cosines < limit) & (lengths > 0)
     kept = len(rows)
 
     def share(part: int, whole: int, why: str) -> Measure:
@@ -89,9 +96,26 @@ def churn(old: Sketch, new: Sketch) -> dict[str, Measure]:
     return {
         "drift.ids_vanished": share(len(before) - kept, len(before), "the sketches have no range of ids in common"),
         "drift.ids_new": share(len(after) - kept, len(after), "the sketches have no range of ids in common"),
-        "drift.vectors_changed": share(int(np.any(X != Y, axis=1).sum()), kept, "no id is in both"),
-        "drift.same_text_moved": share(int(moved.sum()), int(same_text.sum()), "no id with the same text is in both"),
+        "drift.vectors_changed": share(int(changed.sum()), kept, "no id is in both"),
+        "drift.replaced": share(int(replaced.sum()), int(known.sum()), "no document is known to be in both"),
     }
+
+
+def _known(old: Sketch, new: Sketch, rows: IntArray, others: IntArray) -> NDArray[np.bool_]:
+    """Return which of the ids in both stand for one document: the same text, or no texts and ids that are no rows."""
+    same: NDArray[np.bool_] = old.texts[rows] == new.texts[others]
+    if old.numbered or new.numbered:
+        same &= old.texts[rows] != 0
+    return same
+
+
+def _unrelated(X: Float64, Y: Float64) -> float:
+    """Return the cosine above which one in twenty pairs of different documents lies."""
+    if len(X) < FEW:
+        return -1.0
+    directions = [Z / np.maximum(np.linalg.norm(Z, axis=1), 1e-12)[:, None] for Z in (X, Y)]
+    cosines = directions[0] @ directions[1].T
+    return float(np.quantile(cosines[~np.eye(len(X), dtype=bool)], 0.95))
 
 
 @dataclass(frozen=True)

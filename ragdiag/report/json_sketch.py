@@ -25,6 +25,7 @@ def sketch_json(sketch: Sketch) -> dict[str, Any]:
     return {
         "documents": len(sketch),
         "width": int(sketch.vectors.shape[1]),
+        "numbered": bool(sketch.numbered),
         "ids": _encoded(sketch.ids.astype("<u8")),
         "texts": _encoded(sketch.texts.astype("<u8")),
         "scales": _encoded(scale.astype("<f4")),
@@ -43,6 +44,9 @@ def read_sketch(found: dict[str, Any]) -> Sketch:
     size, width = found.get("documents"), found.get("width")
     if type(size) is not int or not 0 <= size <= SIZE or type(width) is not int or not 1 <= width <= WIDTH:
         raise ValueError("documents or width is out of range")
+    numbered = found.get("numbered")
+    if not isinstance(numbered, bool):
+        raise ValueError("numbered is neither true nor false")
     ids, texts = (_decoded(found, key, "<u8", size).astype(np.uint64) for key in ("ids", "texts"))
     scales = _decoded(found, "scales", "<f4", size).astype(np.float32)
     whole = _decoded(found, "vectors", "<i1", size * width).astype(np.int8).reshape(size, width)
@@ -50,7 +54,7 @@ def read_sketch(found: dict[str, Any]) -> Sketch:
         raise ValueError("ids are not in ascending order")
     if not np.all((scales >= 0) & (scales <= 1)):
         raise ValueError("scales are not between 0 and 1")
-    return Sketch(ids, texts, decoded(whole, scales))
+    return Sketch(ids, texts, decoded(whole, scales), numbered)
 
 
 def _encoded(array: np.ndarray[Any, Any]) -> str:

@@ -127,30 +127,32 @@ def _drift(page: Page, diff: Diff) -> None:
     if not diff.drift:
         return
     page.heading("The vectors themselves")
-    for name, words in _DRIFT.items():
-        measure = diff.drift[name]
-        if measure.value is None:
-            page.field(words, f"undefined: {measure.undefined}", hang=30)
-            continue
-        if name in _SHARES:
-            span = "" if measure.low == measure.high else f" [{percent(measure.low)}, {percent(measure.high)}]"
-            shown = f"{percent(measure.value)}{span}"
-        else:
-            shown = f"{number(measure.value)} {interval(measure)}"
-        p = f", p = {probability(diff.drift_p)}" if name == "drift.mmd" and diff.drift_p is not None else ""
-        page.field(words, shown + p, hang=30)
+    for name, words in DRIFT_NAMES.items():
+        page.field(words, drift_value(diff, name), hang=30)
 
 
-_DRIFT = {
+def drift_value(diff: Diff, name: str) -> str:
+    """Return a measure of drift with its interval, shares as percentages, as people read it."""
+    measure = diff.drift[name]
+    if measure.value is None:
+        return f"undefined: {measure.undefined}"
+    if name in _SHARES:
+        span = "" if measure.low == measure.high else f" [{percent(measure.low)}, {percent(measure.high)}]"
+        return f"{percent(measure.value)}{span}"
+    p = f", p = {probability(diff.drift_p)}" if name == "drift.mmd" and diff.drift_p is not None else ""
+    return f"{number(measure.value)} {interval(measure)}{p}"
+
+
+DRIFT_NAMES = {
     "drift.ids_vanished": "documents gone",
     "drift.ids_new": "documents new",
     "drift.vectors_changed": "vectors changed",
-    "drift.same_text_moved": "same text, other vector",
+    "drift.replaced": "same document, other vector",
     "drift.mmd": "distance of laws (MMD)",
     "drift.mean_shift": "shift of the mean",
     "drift.spectrum": "ln ratio of dimensions used",
 }
-_SHARES = ("drift.ids_vanished", "drift.ids_new", "drift.vectors_changed", "drift.same_text_moved")
+_SHARES = ("drift.ids_vanished", "drift.ids_new", "drift.vectors_changed", "drift.replaced")
 
 
 def _measures(page: Page, diff: Diff) -> None:

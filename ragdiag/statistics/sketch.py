@@ -39,11 +39,14 @@ class Sketch:
     vectors : ndarray of float32, shape (s, r)
         Directions projected to r = min(d, `WIDTH`) coordinates and rounded to 8 bits a coordinate, so that equal
         vectors have equal rows; zero rows for vectors that are zero or not finite.
+    numbered : bool
+        Whether the ids are row numbers: then a document that is inserted or removed renames all that follow.
     """
 
     ids: UInt64
     texts: UInt64
     vectors: Float32
+    numbered: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,11 +79,14 @@ class SketchStep:
         self._ids = np.empty(0, dtype=np.uint64)
         self._texts = np.empty(0, dtype=np.uint64)
         self._vectors = np.empty((0, width), dtype=np.float32)
+        self._numbered = True
 
     def step(self, block: Block) -> None:
         """Take in one block."""
         batch = block.batch
         ids = _hash_ids(batch.ids)
+        if self._numbered:
+            self._numbered = all(id_ == str(block.start + row) for row, id_ in enumerate(batch.ids))
         limit = self._ids[-1] if len(self._ids) == SIZE else np.uint64(2**64 - 1)
         rows = np.flatnonzero(ids <= limit)
         rows = rows[np.argsort(ids[rows], kind="stable")][:SIZE]
@@ -102,7 +108,7 @@ class SketchStep:
 
     def result(self) -> Sketch:
         """Return the sketch of the blocks seen so far."""
-        return Sketch(self._ids, self._texts, self._vectors)
+        return Sketch(self._ids, self._texts, self._vectors, self._numbered)
 
 
 def codes(vectors: Float32) -> tuple[NDArray[np.int8], Float32]:

@@ -126,7 +126,7 @@ def test_pages_name_measures_that_exist() -> None:
     own = {"vectors.unusable", "vectors.zero", "store.mismatches", "store.count", "norms.not_normalised"}
     own |= {"embedder.cosine", "judgements.unknown", "store.changed"}
     matched = {"largest.matched", "skewness.matched", "orphans.matched"}
-    drift = {"drift.mmd", "drift.mean_shift", "drift.same_text_moved"}
+    drift = {"drift.mmd", "drift.mean_shift", "drift.replaced"}
     assert named - own - matched - drift <= set(report.measures)
     assert own <= named
 
