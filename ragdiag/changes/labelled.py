@@ -16,7 +16,7 @@ def labelled_changes(old: Labelled, new: Labelled, *, min_effect: float, seed: i
     """Compare the scores of the queries that both audits have, the deciding metric of the new one first.
 
     A regression is a loss of the deciding metric of at least `min_effect` whose 95 % interval excludes 0 and whose
-    randomisation test has p < .005. Queries that share relevant documents are resampled whole.
+    randomisation test has p < .002. Queries that share relevant documents are resampled whole.
 
     Parameters
     ----------

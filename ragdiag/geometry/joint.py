@@ -12,7 +12,7 @@ from ragdiag.types import Measure
 
 SMALLEST = 0.01  # a change of which nobody has to hear
 RELATIVE = 0.1  # of the old value, likewise
-EXACT = 0.5  # of the old value: what an exact number has to move by, of which no chance is known
+EXACT = 1.0  # of the old value: what an exact number has to move by, of which no chance is known
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def movement(old: Measure, new: Measure) -> Movement | None:
 
     The interval of a difference of two independent estimates, from the ends of their own (MOVER). What was counted
     over all documents has no width for its store, but other documents of the same kind would count otherwise: a
-    share gets the interval of Wilson, and another exact number has moved when it moved by half of what it was.
+    share gets the interval of Wilson, and another exact number has moved when it moved by as
+    much as it was.
 
     Source: Zou & Donner 2008, doi:10.1002/sim.3095.
 
