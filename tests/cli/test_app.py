@@ -91,8 +91,8 @@ def test_without_a_command_the_help_goes_to_stderr(capsys: Capture) -> None:
         (["audti"], "there is no command 'audti': did you mean 'audit'?"),
         (
             ["x\x1b[31m"],
-            "there is no command 'x\\x1b[31m': the commands are audit, compare, fix, diff, explain, queries, rule, stores"
-            " (see 'ragdiag --help')",
+            "there is no command 'x\\x1b[31m': the commands are audit, compare, fix, diff, explain, queries,"
+            " rule, stores (see 'ragdiag --help')",
         ),
         (["audit"], "missing argument 'STORE' (see 'ragdiag audit --help')"),
     ],
