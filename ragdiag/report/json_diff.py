@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 from ragdiag.geometry.joint import Movement
@@ -16,6 +17,19 @@ DIFF_SCHEMA = "ragdiag.diff/1"
 def diff_to_json(diff: Diff) -> str:
     """Return a comparison of two audits as JSON, in ASCII; the same two files give the same bytes."""
     return json.dumps(diff_to_dict(diff), indent=2, allow_nan=False)
+
+
+def diff_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of what `diff_to_json` writes.
+
+    Examples
+    --------
+    >>> diff_schema()["properties"]["schema"]
+    {'const': 'ragdiag.diff/1'}
+    """
+    text = files("ragdiag.report").joinpath("diff.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
 
 
 def diff_to_dict(diff: Diff) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_a_proven_loss_is_a_regression() -> None:
     assert found.delta.value == pytest.approx(-0.03)
     assert (found.delta.low, found.delta.high) == pytest.approx((-0.0398, -0.0202), abs=0.001)
     assert (found.regression, found.p) == (True, 0.0001)
-    assert (found.old, found.new) == (pytest.approx(0.6), pytest.approx(0.57))
+    assert (found.old, found.new) == pytest.approx((0.6, 0.57))
 
 
 def test_a_gain_a_small_loss_and_an_unproven_one_are_none() -> None:

@@ -93,7 +93,7 @@ def test_the_permutation_test_keeps_its_level(common: int) -> None:
 def test_a_fifth_of_another_model_is_seen() -> None:
     X = unit(isotropic(rng(), 300, 64) + np.float32(0.5))
     Y = X.copy()
-    Y[:60] = X[:60, ::-1] * np.float32([1, -1] * 32)
+    Y[:60] = X[:60, ::-1] * np.array([1, -1] * 32, dtype=np.float32)
     found = drift(sketch(X), sketch(Y), rng())
     assert found.p == 0.0005
     assert (found.measures["drift.mmd"].low or 0.0) > 0

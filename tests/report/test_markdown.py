@@ -81,7 +81,7 @@ def test_a_hostile_store_changes_nothing_of_the_page() -> None:
         notes = tuple(DocumentNote(text, text, text) for text in texts[:5])
         finding = replace(HUBS, documents=notes, message=texts[0], cost=texts[1])
         report = replace(FULL, findings=(finding,), store=replace(FULL.store, name=texts[2]), notes=(texts[3],))
-        return PARSER.render(to_markdown(report))
+        return str(PARSER.render(to_markdown(report)))
 
     plain = page(["text"] * 5)
     for start in range(len(HOSTILE) - 5):
