@@ -12,7 +12,6 @@ from ragdiag.types import Measure
 
 SMALLEST = 0.01  # a change of which nobody has to hear
 RELATIVE = 0.1  # of the old value, likewise
-EXACT = 1.0  # of the old value: what an exact number has to move by, of which no chance is known
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ def movement(old: Measure, new: Measure) -> Movement | None:
 
     The interval of a difference of two independent estimates, from the ends of their own (MOVER). What was counted
     over all documents has no width for its store, but other documents of the same kind would count otherwise: a
-    share gets the interval of Wilson, and another exact number has moved when it moved by as
-    much as it was.
+    share gets the interval of Wilson, and of another exact number (a skewness over all documents) nothing is known that
+    could be held against chance: its p is 1.
 
     Source: Zou & Donner 2008, doi:10.1002/sim.3095.
 
@@ -72,10 +71,8 @@ def movement(old: Measure, new: Measure) -> Movement | None:
     delta = v2 - v1
     down, up = math.hypot(v2 - low2, high1 - v1), math.hypot(high2 - v2, v1 - low1)
     half = down if delta > 0 else up
-    if half > 0:
-        p = 2 * float(stats.norm.sf(Z * abs(delta) / half))
-    else:
-        p = 0.0 if abs(delta) >= EXACT * abs(v1) and delta != 0 else 1.0
+    known = low1 < high1 and low2 < high2
+    p = 2 * float(stats.norm.sf(Z * abs(delta) / half)) if known else 1.0
     return Movement(old, new, delta, delta - down, delta + up, p)
 
 

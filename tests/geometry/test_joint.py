@@ -34,11 +34,12 @@ def test_counted_shares_have_the_noise_of_another_draw() -> None:
     assert moved.p > 0.2
 
 
-@pytest.mark.parametrize(("was", "now", "p"), [(4.0, 7.9, 1.0), (4.0, 8.0, 0.0), (4.0, 4.0, 1.0), (0.0, 0.0, 1.0)])
-def test_another_exact_number_moves_when_it_doubles(was: float, now: float, p: float) -> None:
-    moved = movement(Measure.counted(was, n=9), Measure.counted(now, n=9))
-    assert moved is not None
-    assert moved.p == (1.0 if 0 <= was <= 1 and 0 <= now <= 1 else p)
+def test_of_another_exact_number_no_chance_is_known() -> None:
+    exact, drawn = Measure.counted(9.0, n=9), Measure(4.0, 3.9, 4.1, 0.0, 9)
+    for old, new in ((Measure.counted(4.0, n=9), exact), (drawn, exact), (exact, drawn)):
+        moved = movement(old, new)
+        assert moved is not None
+        assert (abs(moved.delta), moved.p) == (5.0, 1.0)
 
 
 def test_without_a_value_or_an_interval_nothing_is_said() -> None:
