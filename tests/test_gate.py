@@ -27,5 +27,5 @@ GATE = benchmark()
 
 @pytest.mark.parametrize("world", GATE.WORLDS, ids=lambda world: str(world.name))
 def test_equal_stores_pass_and_a_fifth_of_another_model_does_not(world: object) -> None:
-    tally, why = GATE.measure(world, 3, seed=1)
-    assert (tally.pairs, tally.false, tally.caught) == (3, 0, 3), why
+    tally, why = GATE.measure(world, 2, seed=1)
+    assert (tally.pairs, tally.false, tally.caught) == (2, 0, 2), why

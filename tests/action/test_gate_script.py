@@ -118,7 +118,7 @@ def test_the_guide_uses_inputs_that_exist() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     workflows = [yaml.safe_load(block) for block in blocks("yaml")]
     steps = [step for flow in workflows for job in flow.get("jobs", {}).values() for step in job["steps"]]
-    ours = [step for step in steps if step.get("uses", "").startswith("ragdiag/")]
+    ours = [step for step in steps if step.get("uses", "").startswith("OWNER/")]
     assert ours
     assert all(set(step["with"]) <= set(action["inputs"]) for step in ours)
 
