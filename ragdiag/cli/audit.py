@@ -169,8 +169,11 @@ def audit(
     change = None
     if earlier is not None:
         from ragdiag.diffing import diff, with_drift_findings
+        from ragdiag.findings.rules import selected
 
-        change = diff(earlier, report, ignore=ignore, min_effect=min_effect)
+        looked = {rule.code for rule in selected(select, ignore)}
+        left_out = tuple(code for code in known if code not in looked)
+        change = diff(earlier, report, ignore=left_out, min_effect=min_effect)
         report = with_drift_findings(report, change)
     _show(report, change, fail_on, format_, output, width)
     return EXIT_FINDINGS if _fails(report, change, fail_on) else 0

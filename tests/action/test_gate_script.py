@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
+yaml: Any = import_module("yaml")  # it has no types, and this is the one place that reads YAML
 ROOT = Path(__file__).parents[2]
 GATE = ROOT / "action" / "gate.sh"
 GUIDE = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")

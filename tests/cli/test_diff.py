@@ -130,6 +130,15 @@ def test_a_baseline_fails_for_what_got_worse_alone(capsys: Capture) -> None:
     assert main(["diff", "next.json", bad]) == 0
 
 
+def test_rules_that_were_not_selected_play_no_part(capsys: Capture) -> None:
+    good = audited("good")
+    capsys.readouterr()
+    assert main(["audit", "bad.npy", "--baseline", good]) == 1
+    assert main(["audit", "bad.npy", "--baseline", good, "--select", "HUB,IDX"]) == 0
+    assert main(["audit", "bad.npy", "--baseline", good, "--ignore", "DRF001"]) == 0
+    assert "DRF001" not in capsys.readouterr().out.split("ragdiag diff")[-1]
+
+
 def test_a_baseline_in_the_other_formats(capsys: Capture) -> None:
     good = audited("good", *LABELLED)
     args = ["audit", "bad.npy", *LABELLED, "--baseline", good, "--format"]
