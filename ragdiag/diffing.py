@@ -106,7 +106,11 @@ def with_drift_findings(report: Report, diff: Diff) -> Report:
         report,
         findings=tuple(sorted((*report.findings, *drifted), key=lambda finding: -finding.severity)),
         passed=tuple(sorted((*report.passed, *passed))),
-        skipped={code: why for code, why in report.skipped.items() if code not in {*passed, *found}},
+        skipped={
+            code: diff.drift[_DRIFT_CODES[code]].undefined if code in _DRIFT_CODES and diff.drift else why
+            for code, why in report.skipped.items()
+            if code not in {*passed, *found}
+        },
     )
 
 
@@ -125,7 +129,7 @@ def _effect(old: SavedAudit, new: SavedAudit, given: float | None) -> float:
 
 def _drift(old: SavedAudit, new: SavedAudit) -> Drift:
     if old.sketch is None or new.sketch is None or old.sketch.vectors.shape[1] != new.sketch.vectors.shape[1]:
-        return Drift({}, None) if not (old.sketch or new.sketch) else _untold("the other audit has no sketch")
+        return Drift({}, None) if not (old.sketch or new.sketch) else _untold("an audit has no sketch of its vectors")
     found = drift(old.sketch, new.sketch, np.random.default_rng(_SEED))
     return Drift({**found.measures, "drift.spectrum": _spectrum(old.measures, new.measures)}, found.p)
 

@@ -19,9 +19,10 @@ MOVED = 0.01  # of the documents with the same text
 
 
 def drift_findings(drift: Drift) -> Iterator[Finding]:
-    """Return what the DRF rules say of the drift between two audits."""
-    yield from _drifted(drift)
-    yield from _moved(drift)
+    """Return what the DRF rules say of the drift between two audits; nothing where no sketch was taken."""
+    if drift.measures:
+        yield from _drifted(drift)
+        yield from _moved(drift)
 
 
 def _drifted(drift: Drift) -> Iterator[Finding]:

@@ -208,3 +208,19 @@ def test_an_audit_of_an_earlier_version_is_compared_as_far_as_it_goes(capsys: Ca
     out = " ".join(capsys.readouterr().out.split())
     assert "the earlier audit does not say how each query scored: labelled retrieval was not compared" in out
     assert "the earlier audit has no sketch of its vectors: drift was not looked at" in out
+    main(["audit", "bad.npy", *LABELLED, "--baseline", good, "--format", "json"])
+    skipped = json.loads(capsys.readouterr().out)["skipped"]
+    assert skipped["DRF001"] == skipped["DRF002"] == "an audit has no sketch of its vectors"
+    assert main(["diff", good, good]) == 0
+    assert "The vectors themselves" not in capsys.readouterr().out
+
+
+def test_comparisons_alone_are_compared_too(capsys: Capture) -> None:
+    for store in ("good", "bad"):
+        args = [f"{store}.npy", *LABELLED, "-s", "dot", "--format", "json", "--output", f"{store}.json"]
+        assert main(["compare", *args]) == 0
+    capsys.readouterr()
+    assert main(["diff", "good.json", "bad.json"]) == 1
+    out = capsys.readouterr().out
+    assert "1 regression." in out
+    assert "nDCG@10 of 60 labelled queries fell from" in out

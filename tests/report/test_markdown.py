@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
 
+from ragdiag import diff
 from ragdiag.findings.finding import DocumentNote
+from ragdiag.report.changes import Diff
 from ragdiag.report.escape import markdown, markdown_code
-from ragdiag.report.markdown import to_markdown
+from ragdiag.report.json_diff import diff_to_json
+from ragdiag.report.markdown import diff_to_markdown, to_markdown
+from ragdiag.report.terminal_diff import diff_to_text
+from ragdiag.types import Measure, Severity
+from tests.changes.saved import audited, finding
 from tests.report.sample import CLEAN, FULL, HUBS
 
 HOSTILE = [
@@ -87,6 +94,28 @@ def test_a_hostile_store_changes_nothing_of_the_page() -> None:
     for start in range(len(HOSTILE) - 5):
         hostile = page(HOSTILE[start : start + 5])
         assert hostile.count("<") == plain.count("<")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_file_changes_nothing_of_a_comparison(text: str) -> None:
+    def found(words: str) -> Diff:
+        old = audited(
+            finding("HUB001", Severity.WARNING, hub=SEEN), name=words, started=words, version=words, model=words
+        )
+        severe = replace(
+            finding("IDX001", Severity.ERROR, x=Measure.counted(0.5, n=9, null=0.0)), title=words, message=words
+        )
+        return diff(old, audited(severe, name=words, passed=("HUB001",), started=words))
+
+    plain, hostile = (str(PARSER.render(diff_to_markdown(found(words)))) for words in ("word", text))
+    assert hostile.count("<") == plain.count("<")
+    shown = diff_to_text(found(text))
+    assert not set(shown) & set("\x1b\x00\u202e")
+    assert json.loads(diff_to_json(found(text)))["regression"] is True
+    assert diff_to_json(found(text)).isascii()
+
+
+SEEN = Measure(0.3, 0.2, 0.4, 0.0, 50)
 
 
 def test_a_clean_store_is_short() -> None:
