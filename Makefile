@@ -53,6 +53,7 @@ minimal: .venv-minimal/.core
 bench: .venv/.dev
 	.venv/bin/python benchmarks/memory.py
 	.venv/bin/python benchmarks/false_alarms.py
+	.venv/bin/python benchmarks/gate.py
 	.venv/bin/python benchmarks/interval_honesty.py
 	.venv/bin/python benchmarks/recommender_safety.py
 	.venv/bin/python benchmarks/similarity_table.py

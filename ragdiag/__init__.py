@@ -2,7 +2,7 @@
 
 >>> import ragdiag
 >>> sorted(ragdiag.__all__)[:3]
-['Artefact', 'Explanation', 'Fixed']
+['Artefact', 'Diff', 'Explanation']
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from ragdiag.artefact import Artefact, load_artefact
     from ragdiag.auditing import audit
     from ragdiag.comparing import compare
+    from ragdiag.diffing import diff
     from ragdiag.engine import LocalEngine
     from ragdiag.errors import RagdiagError
     from ragdiag.explaining import explain
     from ragdiag.fixing import Fixed, fix
     from ragdiag.plan import Plan
+    from ragdiag.report.changes import Diff
     from ragdiag.report.explanation import Explanation
     from ragdiag.report.model import Report
     from ragdiag.retrieval.layouts import read_judgements
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Explanation": "ragdiag.report.explanation",
     "Artefact": "ragdiag.artefact",
+    "Diff": "ragdiag.report.changes",
     "Fixed": "ragdiag.fixing",
     "LocalEngine": "ragdiag.engine",
     "Measure": "ragdiag.types",
@@ -40,6 +43,7 @@ _HOMES = {
     "VectorStore": "ragdiag.stores",
     "audit": "ragdiag.auditing",
     "compare": "ragdiag.comparing",
+    "diff": "ragdiag.diffing",
     "explain": "ragdiag.explaining",
     "fix": "ragdiag.fixing",
     "load_artefact": "ragdiag.artefact",
@@ -49,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "Artefact",
+    "Diff",
     "Explanation",
     "Fixed",
     "LocalEngine",
@@ -61,6 +66,7 @@ __all__ = [
     "VectorStore",
     "audit",
     "compare",
+    "diff",
     "explain",
     "fix",
     "load_artefact",

@@ -123,7 +123,7 @@ def audit(
         )
         drawn = portrait(seen, plan.rng("measures"))
         drawn = replace(drawn, measures={**drawn.measures, **ann.measures})
-        comparison = _compare(runs, words, seen, plan)
+        comparison = _compare(runs, words, seen, plan, labels)
         evidence = Evidence(seen, drawn, comparison, opened.fetch, ann)
         checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
         return Report(
@@ -144,10 +144,14 @@ def audit(
             run=run_info(started, time.perf_counter() - clock),
             notes=(*_notes(seen, labels), *ann.notes, *answers),
             ann=ann,
+            sketch=seen.documents.sketch,
+            model=embeddings if isinstance(embeddings, str) else "",
         )
 
 
-def _compare(runs: Sequence[Neighbors], words: Neighbors | None, seen: Observed, plan: Plan) -> Comparison | None:
+def _compare(
+    runs: Sequence[Neighbors], words: Neighbors | None, seen: Observed, plan: Plan, labels: Judgements | None
+) -> Comparison | None:
     relevant = seen.queries.relevant if seen.queries else None
     if relevant is None:
         return None
@@ -164,6 +168,7 @@ def _compare(runs: Sequence[Neighbors], words: Neighbors | None, seen: Observed,
         lexical=_rows(words, judged) if words is not None else None,
         min_effect=plan.min_effect,
         note=note,
+        query_ids=[labels.query_ids[i] for i in judged] if labels is not None else (),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ragdiag.errors import ConfigError
 
 FORMATS = ("terminal", "json")
+AUDIT_FORMATS = (*FORMATS, "markdown", "junit")
 FAIL_ON = ("error", "warning", "info", "never")
 
 
@@ -50,7 +51,7 @@ _CODES = _Setting('a list of rule codes or their beginnings, such as ["HUB", "ID
 SETTINGS: dict[str, _Setting] = {
     "ann-target": _Setting("a number above 0 and below 1", _is_inside),
     "fail-on": _choice(FAIL_ON),
-    "format": _choice(FORMATS),
+    "format": _choice(AUDIT_FORMATS),
     "ignore": _CODES,
     "k": _whole(1),
     "min-effect": _Setting("a number from 0 to 1", _is_share),

@@ -87,3 +87,11 @@ class NothingProvenError(RagdiagError, LookupError):
 
 class RecordError(RagdiagError, ValueError):
     """A record of live retrievals that cannot be read or used, or something whose retrievals cannot be recorded."""
+
+
+class AuditFileError(RagdiagError, ValueError):
+    """The JSON of an audit that cannot be read: cut off, of another program or of an unknown version."""
+
+
+class IncomparableError(RagdiagError, ValueError):
+    """Two audits that say nothing about each other: another dimension, metric, k, model or set of queries."""

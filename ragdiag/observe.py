@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ragdiag.statistics.moments import Moments, MomentsStep
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import Documents, Observed, Queries, lengths_vary
 from ragdiag.statistics.sample import Sample, SampleStep, draw
+from ragdiag.statistics.sketch import Sketch, SketchStep
 from ragdiag.stores import VectorStore
 from ragdiag.types import Float32, IntArray, Similarity, StoreInfo
 from ragdiag.vectors import unit
@@ -43,13 +45,13 @@ def observe(
 ) -> tuple[Observed, list[Neighbors], Neighbors | None]:
     """Read everything the measures need; one run per similarity, the store's own first; and that of BM25."""
     words, same = _lexical(store.info, labels, plan), SamePasses(store.info.name)
-    census, moments, sample, doc_queries, judged = _first_pass(store, engine, plan, labels, words, progress, same)
+    first, sketch, judged = _first_pass(store, engine, plan, labels, words, progress, same)
+    sample = first[2]
     relevant = positions_of(judged, labels, store.info)
-    runs, documents, queries = _second_pass(
-        store, engine, plan, (census, moments, sample, doc_queries), vectors, labels, relevant, progress, same
-    )
+    runs, documents, queries = _second_pass(store, engine, plan, first, vectors, labels, relevant, progress, same)
     own, other, checked = _embed_again(embedder, sample, store.info, plan)
     similarity = for_metric(store.info.metric).name
+    documents = replace(documents, sketch=sketch)
     return (
         Observed(store.info, similarity, documents, queries, own, other, checked, plan.k, store.count()),
         runs,
@@ -72,14 +74,15 @@ def _first_pass(
     words: LexicalSearch | None,
     progress: Progress | None,
     same: SamePasses,
-) -> tuple[Census, Moments, Sample, Sample, dict[str, int]]:
-    """Read the store once: census, moments, and the rows drawn."""
+) -> tuple[tuple[Census, Moments, Sample, Sample], Sketch, dict[str, int]]:
+    """Read the store once: census, moments, and the rows drawn; a sketch; and where judged documents stand."""
     n, dim = store.info.count, store.info.dim
     census, moments = CensusStep(dim), MomentsStep(dim)
     drawn = SampleStep(draw(n, plan.sample_documents, plan.rng("documents")), dim)
     searched = SampleStep(draw(n, plan.sample_queries, plan.rng("document queries")), dim)
-    find = FindIds(labels.document_ids() if labels else set())
-    steps: list[Step] = [census, moments, drawn, searched, find, same, *([words] if words is not None else [])]
+    find, sketch = FindIds(labels.document_ids() if labels else set()), SketchStep(dim)
+    steps: list[Step] = [census, moments, drawn, searched, find, sketch, same]
+    steps += [words] if words is not None else []
     read = engine.run(store, steps, stage="reading the store", progress=progress)
     same.check()
     if read < 2:
@@ -96,7 +99,7 @@ def _first_pass(
             f"none of the documents drawn from {store.info.name} has a vector that is finite and not zero",
             hint="draw more of them with --sample-queries and --sample-documents",
         )
-    return counted, moments.result(), first, second, find.positions
+    return (counted, moments.result(), first, second), sketch.result(), find.positions
 
 
 def _second_pass(

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from ragdiag.cli.output import complain, open_closed_streams
-from ragdiag.errors import RagdiagError
+from ragdiag.errors import IncomparableError, RagdiagError
 
 EXIT_USAGE = 2
+EXIT_INCOMPARABLE = 3
 EXIT_INTERRUPTED = 130
 
 # A command's file is imported when it is run, or when its help is asked for.
@@ -19,6 +20,7 @@ _COMMANDS = {
     "audit": "Say what is wrong with a vector store.",
     "compare": "Say which similarity a store should rank by.",
     "fix": "Write a repaired store, without embedding a document again.",
+    "diff": "Say whether a store got worse between two audits.",
     "explain": "Say why a query brings back what it does.",
     "queries": "Make queries of the stored texts, when you have none.",
     "rule": "Explain a rule, or list them all.",
@@ -93,7 +95,8 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 clean, 1 findings at or over ``--fail-on``, 2 usage or input error, 130 interrupted. What is
+        0 clean, 1 findings at or over ``--fail-on``, 2 usage or input error, 3 audits that cannot be
+        compared, 130 interrupted. What is
         none of these is a bug of ours and keeps its traceback.
     """
     open_closed_streams()
@@ -103,6 +106,8 @@ def main(args: Sequence[str] | None = None) -> int:
         from ragdiag.stores.uri import without_credentials
 
         complain(without_credentials(str(error)))  # an adapter may have repeated what it was given
+        if isinstance(error, IncomparableError):
+            return EXIT_INCOMPARABLE
     except click.UsageError as error:
         complain(_usage(error))
     except click.ClickException as error:

@@ -16,14 +16,17 @@ from ragdiag.cli.options import (
     SEED,
     WIDTH,
     Whole,
+    codes,
     formats,
     share,
 )
 from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
-from ragdiag.config import FAIL_ON, load_config
+from ragdiag.config import AUDIT_FORMATS, FAIL_ON, load_config
 
 if TYPE_CHECKING:
+    from ragdiag.report.changes import Diff
     from ragdiag.report.model import Report
+    from ragdiag.types import Severity
 
 EXIT_FINDINGS = 1
 
@@ -37,11 +40,6 @@ class _ConfiguredCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    parts = (part.strip().upper() for value in values for part in value.split(","))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
 @click.command(cls=_ConfiguredCommand)
 @click.argument("store")
 @click.option(
@@ -52,16 +50,21 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @QUERY_VECTORS
 @EMBEDDINGS
 @click.option("--ragas", metavar="FILE", help="A Ragas result, JSON lines: says why its worst rows are so.")
-@formats("JSON follows the schema ragdiag.audit/1.")
+@formats("JSON follows the schema ragdiag.audit/1.", AUDIT_FORMATS)
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there; - is stdout.")
-@click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
-@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Not these rules.")
+@click.option("--select", multiple=True, callback=codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
+@click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these rules.")
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
     default="error",
     show_default=True,
     help="Exit with 1 for findings of this severity or over it.",
+)
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    help="The JSON of an earlier audit: exit with 1 for what got worse since, and for nothing else.",
 )
 @click.option(
     "--sample-queries",
@@ -102,6 +105,7 @@ def audit(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
+    baseline: str | None,
     sample_queries: int,
     sample_documents: int,
     k: int,
@@ -123,13 +127,14 @@ def audit(
       ragdiag audit "v.parquet?vector=embedding&id=id&text=text" --select HUB
 
     Defaults can be set in pyproject.toml, under [tool.ragdiag]. Exits with 0 when clean, 1 for findings at
-    or over --fail-on, 2 when something given cannot be used.
+    or over --fail-on (with --baseline, for a regression), 2 when something given cannot be used, 3 when the baseline
+    cannot be compared.
     """  # noqa: D301  click's \b is the character
     if output == Path("-"):
         output = None
     if output is not None:
         check_writable(output)
-        refuse_inputs(output, (store, queries, query_vectors, ragas))
+        refuse_inputs(output, (store, queries, query_vectors, ragas, baseline))
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress
@@ -137,9 +142,14 @@ def audit(
     from ragdiag.findings.rules import RULES
     from ragdiag.plan import Plan
 
-    codes = [rule.code for rule in RULES]
-    check_codes(select, codes, option="--select")
-    check_codes(ignore, codes, option="--ignore")
+    known = [rule.code for rule in RULES]
+    check_codes(select, known, option="--select")
+    check_codes(ignore, known, option="--ignore")
+    earlier = None
+    if baseline is not None:
+        from ragdiag.report.read import read_audit
+
+        earlier = read_audit(baseline)  # before the work, not after it
     plan = Plan(
         sample_queries=sample_queries,
         sample_documents=sample_documents,
@@ -162,24 +172,39 @@ def audit(
             engine=engine,
             progress=progress,
         )
-    _show(report, format_, output, width)
-    return EXIT_FINDINGS if _fails(report, fail_on) else 0
+    change = None
+    if earlier is not None:
+        from ragdiag.diffing import diff, with_drift_findings
+        from ragdiag.findings.rules import selected
+
+        looked = {rule.code for rule in selected(select, ignore)}
+        left_out = tuple(code for code in known if code not in looked)
+        change = diff(earlier, report, ignore=left_out, min_effect=min_effect)
+        report = with_drift_findings(report, change)
+    _show(report, change, fail_on, format_, output, width)
+    return EXIT_FINDINGS if _fails(report, change, fail_on) else 0
 
 
-def _show(report: Report, format_: str, output: Path | None, width: int | None) -> None:
-    from ragdiag.report.json import to_json
-    from ragdiag.report.terminal import to_text, verdict
+def _show(
+    report: Report, change: Diff | None, fail_on: str, format_: str, output: Path | None, width: int | None
+) -> None:
+    from ragdiag.report.rendered import rendered
+    from ragdiag.report.terminal import verdict
+    from ragdiag.report.terminal_diff import diff_verdict
 
     def render(**looks: Any) -> str:
-        return to_json(report) if format_ == "json" else to_text(report, **looks)
+        return rendered(report, change, format_, fails=lambda finding: _reaches(finding.severity, fail_on), **looks)
 
-    deliver(render, output, width=width, said=verdict(report))
+    deliver(render, output, width=width, said=verdict(report) if change is None else diff_verdict(change))
 
 
-def _fails(report: Report, fail_on: str) -> bool:
+def _fails(report: Report, change: Diff | None, fail_on: str) -> bool:
+    if change is not None:
+        return change.regression and fail_on != "never"
+    return any(_reaches(finding.severity, fail_on) for finding in report.findings)
+
+
+def _reaches(severity: Severity, fail_on: str) -> bool:
     from ragdiag.types import Severity
 
-    worst = report.worst()
-    if fail_on == "never" or worst is None:
-        return False
-    return worst >= Severity[fail_on.upper()]
+    return fail_on != "never" and severity >= Severity[fail_on.upper()]

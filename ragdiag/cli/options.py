@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ def share(ctx: click.Context, param: click.Parameter, value: float | None) -> fl
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a number from 0 to 1.", ctx, param)
     return value
+
+
+def codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return rule codes or their beginnings, in upper case, each once."""
+    parts = (part.strip().upper() for value in values for part in value.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 QUERY_VECTORS = click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
@@ -69,8 +75,8 @@ DEVICE = click.option(
 OUTPUT = click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to stdout.")
 
 
-def formats(help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def formats(help_: str, choices: Sequence[str] = FORMATS) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option ``--format``; `help_` says which schema the JSON follows."""
     return click.option(
-        "--format", "format_", type=click.Choice(FORMATS), default="terminal", show_default=True, help=help_
+        "--format", "format_", type=click.Choice(choices), default="terminal", show_default=True, help=help_
     )

@@ -70,8 +70,8 @@ def block_of(start: int, batch: Batch, products: Products) -> Block:
 def _norms(vectors: Float32) -> Float64:
     """Return lengths within 1e-6 of themselves: by float32 where its squares neither overflow nor vanish."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors).astype(np.float64))
+        norms: Float64 = np.sqrt(np.einsum("ij,ij->i", vectors, vectors).astype(np.float64))
         odd = ~((norms > SMALL) & (norms < LARGE))
         if odd.any():
             norms[odd] = row_norms(vectors[odd])
-    return norms
+        return norms

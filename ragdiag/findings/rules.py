@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ragdiag.errors import ConfigError
-from ragdiag.findings import ann, contents, duplicates, hubs, integrity, labelled, mixtures, related, shape
+from ragdiag.findings import ann, contents, drift, duplicates, hubs, integrity, labelled, mixtures, related, shape
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.finding import Finding
 from ragdiag.findings.rule import NotApplicable, Rule
@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = tuple(
             *mixtures.RULES,
             *contents.RULES,
             *duplicates.RULES,
+            *drift.RULES,
             *shape.RULES,
             *hubs.RULES,
             *labelled.RULES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # What our own sentences use beyond ASCII, for a terminal or a log that cannot show it.
@@ -32,6 +33,10 @@ _PLAIN = {
 _JOINERS = "\u200c\u200d"
 # More combining marks than any script stacks would climb over the neighbouring lines.
 _MOST_MARKS = 4
+_MARKDOWN = set("\\`*_{}[]<>&#|~$!")
+_MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9-])")
+_ADDRESS = re.compile(r"\b(?:[a-z]+://|www\.)", re.IGNORECASE)
+_BULLET = re.compile(r"^([-+=]|\d+[.)](?=\s))")
 
 
 def clean(text: str, *, encoding: str = "utf-8") -> str:
@@ -120,3 +125,38 @@ def _spell(char: str, encoding: str) -> str:
     except UnicodeEncodeError:
         return _PLAIN.get(char) or _escape(char)
     return char
+
+
+def markdown(text: str) -> str:
+    """Return one line of text as Markdown (GitHub's) that reads as the same words and does nothing.
+
+    What Markdown or HTML would obey becomes an entity; a mention notifies nobody, an address is no link.
+
+    Examples
+    --------
+    >>> print(markdown("<b>*x*</b> [a](b) | nDCG@10"))
+    &#60;b&#62;&#42;x&#42;&#60;/b&#62; &#91;a&#93;(b) &#124; nDCG@10
+    >>> print(markdown("ask @maintainer, https://x.example"))
+    ask @&#8203;maintainer, https&#58;//x.example
+    """
+    safe = "".join(f"&#{ord(char)};" if char in _MARKDOWN else char for char in clean(text))
+    # A mention is looked for in the finished page, where entities are characters again: it has to be broken.
+    safe = _MENTION.sub("@&#8203;", safe)
+    safe = _ADDRESS.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), safe)
+    return _BULLET.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", safe)
+
+
+def markdown_code(text: str) -> str:
+    """Return foreign text as code in Markdown: nothing in it is obeyed, and what it says stands out as not ours.
+
+    Examples
+    --------
+    >>> print(markdown_code("`</code>"))
+    <code>&#96;&#60;&#47;code&#62;</code>
+    """
+    # Letters of any script stay; a sign of ASCII could be the beginning of something.
+    harmless = (
+        char if char.isalnum() or not char.isascii() or char == " " else f"&#{ord(char)};" for char in clean(text)
+    )
+    plain = "".join(harmless)
+    return f"<code>{plain}</code>" if plain else ""

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from ragdiag.findings.finding import Finding
+from ragdiag.report.json_sketch import sketch_json
 from ragdiag.report.model import Report
 from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
@@ -64,13 +65,15 @@ def to_dict(report: Report) -> dict[str, Any]:
             "seed": int(sampling.seed),
         },
         "ann": None if report.ann is None else _ann(report.ann),
+        **({"model": as_text(report.model)} if report.model else {}),
+        **({"sketch": sketch_json(report.sketch)} if report.sketch is not None else {}),
         "passed": list(report.passed),
-        "skipped": {code: _text(reason) for code, reason in report.skipped.items()},
-        "notes": [_text(note) for note in report.notes],
+        "skipped": {code: as_text(reason) for code, reason in report.skipped.items()},
+        "notes": [as_text(note) for note in report.notes],
         "run": {
             "started": run.started,
-            "seconds": _number(run.seconds),
-            "host": _text(run.host),
+            "seconds": as_number(run.seconds),
+            "host": as_text(run.host),
             "versions": dict(run.versions),
             **_latencies(report.ann),
         },
@@ -92,12 +95,12 @@ def schema() -> dict[str, Any]:
 
 def _ann(check: AnnCheck) -> dict[str, Any]:
     return {
-        "knob": _text(check.knob),
+        "knob": as_text(check.knob),
         "value": None if check.value is None else int(check.value),
         "decides": check.main,
-        "target": _number(check.target),
+        "target": as_number(check.target),
         "reached": None if check.reached is None else int(check.reached),
-        "settings": [{"effort": int(s.effort), "recall": _measure(s.recall)} for s in check.settings],
+        "settings": [{"effort": int(s.effort), "recall": as_measure(s.recall)} for s in check.settings],
     }
 
 
@@ -105,7 +108,7 @@ def _latencies(check: AnnCheck | None) -> dict[str, Any]:
     if check is None or not check.settings:
         return {}
     shown = [
-        {"effort": int(s.effort), "median_ms": _number(s.median_ms), "p95_ms": _number(s.p95_ms)}
+        {"effort": int(s.effort), "median_ms": as_number(s.median_ms), "p95_ms": as_number(s.p95_ms)}
         for s in check.settings
     ]
     return {"latencies": shown}
@@ -113,15 +116,15 @@ def _latencies(check: AnnCheck | None) -> dict[str, Any]:
 
 def _store(info: StoreInfo) -> dict[str, Any]:
     return {
-        "name": _text(info.name),
+        "name": as_text(info.name),
         "kind": info.kind,
         "count": int(info.count),
         "dim": int(info.dim),
         "metric": None if info.metric is None else info.metric.value,
-        "index": _text(info.index),
-        "loss": _text(info.loss),
-        "counts": {_text(name): int(number) for name, number in info.counts.items()},
-        "mismatches": {_text(name): int(number) for name, number in info.mismatches.items()},
+        "index": as_text(info.index),
+        "loss": as_text(info.loss),
+        "counts": {as_text(name): int(number) for name, number in info.counts.items()},
+        "mismatches": {as_text(name): int(number) for name, number in info.mismatches.items()},
         "has_texts": bool(info.has_texts),
         "has_metadata": bool(info.has_metadata),
         "index_metric": None if info.index_metric is None else info.index_metric.value,
@@ -129,20 +132,21 @@ def _store(info: StoreInfo) -> dict[str, Any]:
 
 
 def _measures(items: Iterable[tuple[str, Measure]]) -> dict[str, Any]:
-    return {name: _measure(measure) for name, measure in items}
+    return {name: as_measure(measure) for name, measure in items}
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
-    value = _number(measure.value)
+def as_measure(measure: Measure) -> dict[str, Any]:
+    """Return a measure as it stands in the JSON."""
+    value = as_number(measure.value)
     shown: dict[str, Any] = {
         "value": value,
-        "low": None if value is None else _number(measure.low),
-        "high": None if value is None else _number(measure.high),
-        "null": _number(measure.null),
+        "low": None if value is None else as_number(measure.low),
+        "high": None if value is None else as_number(measure.high),
+        "null": as_number(measure.null),
         "n": int(measure.n),
     }
     if value is None:
-        shown["undefined"] = _text(measure.undefined) or "the value is not a finite number"
+        shown["undefined"] = as_text(measure.undefined) or "the value is not a finite number"
     return shown
 
 
@@ -152,19 +156,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "code": finding.code,
         "severity": finding.severity.label,
         "title": finding.title,
-        "message": _text(finding.message),
+        "message": as_text(finding.message),
         "evidence": _measures(finding.evidence.items()),
-        "cost": {"text": _text(finding.cost)},
+        "cost": {"text": as_text(finding.cost)},
         "remedy": {
-            "text": _text(remedy.text),
+            "text": as_text(remedy.text),
             "similarity": remedy.similarity,
-            "tested": _text(remedy.tested),
+            "tested": as_text(remedy.tested),
         },
         "documents": [
             {
-                "id": _text(document.id),
-                "text": None if document.text is None else _text(document.text),
-                "note": _text(document.note),
+                "id": as_text(document.id),
+                "text": None if document.text is None else as_text(document.text),
+                "note": as_text(document.note),
             }
             for document in finding.documents
         ],
@@ -183,15 +187,25 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "seed": int(comparison.seed),
         "paired": True,
         "correction": "holm",
-        "min_effect": _number(comparison.min_effect),
-        "note": _text(comparison.note),
+        "min_effect": as_number(comparison.min_effect),
+        "note": as_text(comparison.note),
         "runs": [_run(run, comparison.metric) for run in comparison.runs],
         "winner": comparison.winner,
-        "chosen": None if comparison.chosen is None else _measure(comparison.chosen),
+        "chosen": None if comparison.chosen is None else as_measure(comparison.chosen),
         "lexical": None if comparison.lexical is None else _run(comparison.lexical, comparison.metric),
         "smaller": [_run(run, comparison.metric) for run in comparison.smaller],
-        "refused": {_text(name): _text(reason) for name, reason in comparison.refused.items()},
+        "refused": {as_text(name): as_text(reason) for name, reason in comparison.refused.items()},
         "losses": None if comparison.losses is None else _losses(comparison.losses),
+        **({"per_query": _per_query(comparison)} if comparison.query_ids else {}),
+    }
+
+
+def _per_query(comparison: Comparison) -> dict[str, Any]:
+    scores = comparison.per_query_scores.get(comparison.baseline, {})
+    return {
+        "ids": [as_text(id_) for id_ in comparison.query_ids],
+        "groups": [int(group) for group in comparison.groups],
+        "scores": {name: [as_number(value) for value in values] for name, values in scores.items()},
     }
 
 
@@ -202,10 +216,10 @@ def _losses(losses: Losses) -> dict[str, Any]:
         "queries": int(losses.queries),
         "pairs": int(losses.pairs),
         "missing": int(losses.missing),
-        "attainable": _number(losses.attainable),
-        "score": _number(losses.score),
-        "total": _number(losses.total),
-        "low_ranked": _number(losses.low_ranked),
+        "attainable": as_number(losses.attainable),
+        "score": as_number(losses.score),
+        "total": as_number(losses.total),
+        "low_ranked": as_number(losses.low_ranked),
         "causes": [_cause(losses, cause) for cause in losses.causes],
         "hubs": [_listed(losses, hub) for hub in losses.hubs],
     }
@@ -216,17 +230,17 @@ def _cause(losses: Losses, cause: CauseLoss) -> dict[str, Any]:
         "cause": cause.cause.value,
         "tested": cause.cause not in losses.untested,
         "pairs": int(cause.pairs),
-        "loss": _number(cause.loss),
-        "expected": _number(cause.expected),
-        "via": {_text(name): int(pairs) for name, pairs in cause.via.items()},
+        "loss": as_number(cause.loss),
+        "expected": as_number(cause.expected),
+        "via": {as_text(name): int(pairs) for name, pairs in cause.via.items()},
         "offenders": [
             {
-                "query": _text(offender.query),
-                "asked": _text(offender.text),
+                "query": as_text(offender.query),
+                "asked": as_text(offender.text),
                 "document": _document(losses, offender.document),
                 "rank": None if offender.rank is None else int(offender.rank),
-                "loss": _number(offender.loss),
-                "via": _text(offender.via),
+                "loss": as_number(offender.loss),
+                "via": as_text(offender.via),
                 "instead": [_listed(losses, listed) for listed in offender.instead],
             }
             for offender in losses.offenders[cause.cause]
@@ -240,33 +254,33 @@ def _listed(losses: Losses, listed: Listed) -> dict[str, Any]:
 
 def _document(losses: Losses, document: str) -> dict[str, Any]:
     text = losses.texts.get(document)
-    return {"id": _text(document), "text": None if text is None else _text(text)}
+    return {"id": as_text(document), "text": None if text is None else as_text(text)}
 
 
 def _run(run: SimilarityScores, metric: str) -> dict[str, Any]:
     metrics = {name: _paired(paired) for name, paired in run.scores.items()}
     shown: dict[str, Any] = {"similarity": run.similarity, **metrics[metric], "metrics": metrics}
     if run.overlap is not None:
-        shown["overlap"] = _measure(run.overlap)
+        shown["overlap"] = as_measure(run.overlap)
     if run.bytes_per_vector is not None:
-        shown["bytes_per_vector"] = _number(run.bytes_per_vector)
+        shown["bytes_per_vector"] = as_number(run.bytes_per_vector)
     return shown
 
 
 def _paired(paired: PairedScore) -> dict[str, Any]:
     return {
-        "mean": _number(paired.mean.value),
-        "mean_low": _number(paired.mean.low),
-        "mean_high": _number(paired.mean.high),
-        "mean_null": _number(paired.mean.null),
-        "delta": _number(paired.delta.value),
-        "low": _number(paired.delta.low),
-        "high": _number(paired.delta.high),
-        "p": _number(paired.p),
+        "mean": as_number(paired.mean.value),
+        "mean_low": as_number(paired.mean.low),
+        "mean_high": as_number(paired.mean.high),
+        "mean_null": as_number(paired.mean.null),
+        "delta": as_number(paired.delta.value),
+        "low": as_number(paired.delta.low),
+        "high": as_number(paired.delta.high),
+        "p": as_number(paired.p),
     }
 
 
-def _number(value: float | None) -> float | None:
+def as_number(value: float | None) -> float | None:
     """Return a plain float of ten significant digits, None for what JSON cannot say."""
     if value is None or not math.isfinite(value):
         return None
@@ -274,6 +288,6 @@ def _number(value: float | None) -> float | None:
     return float(f"{float(value):.10g}") + 0.0
 
 
-def _text(text: str) -> str:
-    # A lone surrogate is no Unicode, and strict readers refuse the whole file for it.
+def as_text(text: str) -> str:
+    """Return a text without lone surrogates: they are no Unicode, and strict readers refuse the whole file for it."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ragdiag.report.explanation import Explanation, Hit
-from ragdiag.report.json import _measure, _number, _store, _text
+from ragdiag.report.json import _store, as_measure, as_number, as_text
 from ragdiag.report.reasons import reasons
 
 SCHEMA = "ragdiag.explain/1"
@@ -43,48 +43,48 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
     facts, lexical = explanation.facts, explanation.lexical
     return {
         "schema": SCHEMA,
-        "query": _text(explanation.query),
+        "query": as_text(explanation.query),
         "store": _store(explanation.store),
         "similarity": explanation.similarity,
         "k": int(explanation.k),
         "depth": int(explanation.depth),
-        "reasons": [_text(reason) for reason in reasons(explanation)],
+        "reasons": [as_text(reason) for reason in reasons(explanation)],
         "hits": [_hit(hit) for hit in explanation.hits],
-        "instead": {name: [_text(id_) for id_ in ids] for name, ids in explanation.instead.items()},
+        "instead": {name: [as_text(id_) for id_ in ids] for name, ids in explanation.instead.items()},
         "lexical": None
         if lexical is None
         else {
-            "id": _text(lexical.id),
-            "text": None if lexical.text is None else _text(lexical.text),
+            "id": as_text(lexical.id),
+            "text": None if lexical.text is None else as_text(lexical.text),
             "rank": lexical.rank,
-            "relative_length": _number(lexical.relative_length),
+            "relative_length": as_number(lexical.relative_length),
         },
         "facts": {
-            "length": _number(facts.length),
-            "mean_cosine": _measure(facts.mean_cosine),
-            "mean_cosine_range": [_number(end) for end in facts.mean_cosine_range],
-            "kth_cosine": _measure(facts.kth_cosine),
-            "farther_than": _measure(facts.farther_than),
+            "length": as_number(facts.length),
+            "mean_cosine": as_measure(facts.mean_cosine),
+            "mean_cosine_range": [as_number(end) for end in facts.mean_cosine_range],
+            "kth_cosine": as_measure(facts.kth_cosine),
+            "farther_than": as_measure(facts.farther_than),
             "far": facts.far,
         },
         "sampled": int(explanation.sampled),
         "seed": int(explanation.seed),
-        "notes": [_text(note) for note in explanation.notes],
+        "notes": [as_text(note) for note in explanation.notes],
     }
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
-        "id": _text(hit.id),
-        "text": None if hit.text is None else _text(hit.text),
-        "score": _number(hit.score),
-        "margin": _number(hit.margin),
+        "id": as_text(hit.id),
+        "text": None if hit.text is None else as_text(hit.text),
+        "score": as_number(hit.score),
+        "margin": as_number(hit.margin),
         "ranks": dict(hit.ranks),
-        "listed": _measure(hit.listed),
+        "listed": as_measure(hit.listed),
         "hub": hit.hub,
         "repeats": hit.repeats,
-        "length": _number(hit.length),
-        "relative_length": _number(hit.relative_length),
-        "words": [_text(word) for word in hit.words],
+        "length": as_number(hit.length),
+        "relative_length": as_number(hit.relative_length),
+        "words": [as_text(word) for word in hit.words],
     }

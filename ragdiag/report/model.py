@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ragdiag.findings.finding import Finding
 from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison
+from ragdiag.statistics.sketch import Sketch
 from ragdiag.types import Measure, Severity, StoreInfo
 
 
@@ -72,6 +73,10 @@ class Report:
     run : RunInfo
     ann : AnnCheck or None
         How the store's own search did, and the settings that were tried.
+    sketch : Sketch or None
+        By which a later audit can tell whether the vectors drifted; None where the store was not audited.
+    model : str
+        The embedding model as it was named, ``provider:model``; "" where none was.
     """
 
     store: StoreInfo
@@ -84,6 +89,8 @@ class Report:
     run: RunInfo
     notes: tuple[str, ...] = field(default=())
     ann: AnnCheck | None = None
+    sketch: Sketch | None = field(default=None, repr=False)
+    model: str = ""
 
     def worst(self) -> Severity | None:
         """Return the severity of the worst finding, None when there is none."""

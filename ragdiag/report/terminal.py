@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ragdiag.findings.drift import NO_BASELINE
 from ragdiag.geometry.portrait import NO_JUDGEMENTS, NO_QUERIES
 from ragdiag.numbers import count, counted
 from ragdiag.report.model import Report, Sampling
@@ -93,7 +94,8 @@ def verdict(report: Report) -> str:
 def _untested(report: Report) -> str:
     """Return what a clean verdict does not cover."""
     parts = []
-    reasons = [reason for reason in report.skipped.values() if reason != NO_SEARCH]  # nothing there to test
+    # Nothing there to test, and nothing of this store alone.
+    reasons = [reason for reason in report.skipped.values() if reason not in (NO_SEARCH, NO_BASELINE)]
     if report.comparison is None:
         parts.append("whether retrieval suffers (no labelled queries)")
         reasons = [reason for reason in reasons if reason not in (NO_QUERIES, NO_JUDGEMENTS)]

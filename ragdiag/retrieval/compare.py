@@ -93,6 +93,7 @@ def compare_runs(
         refused=refused or {},
         note=note,
         query_ids=tuple(query_ids),
+        groups=tuple(int(group) for group in clusters),
         per_query_scores=scorer.values,
     )
 

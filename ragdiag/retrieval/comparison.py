@@ -102,6 +102,8 @@ class Comparison:
     note : str
         What else a reader has to know, such as that all vectors have unit length, so that all rank alike.
     query_ids : tuple of str
+    groups : tuple of int
+        The group of each query; see `clusters`.
     per_query_scores : mapping of str to mapping of str to ndarray, shape (m,)
         By similarity, then by metric.
     retrieved : mapping of str to tuple of Retrieved
@@ -125,6 +127,7 @@ class Comparison:
     losses: Losses | None = None
     note: str = ""
     query_ids: tuple[str, ...] = ()
+    groups: tuple[int, ...] = field(default=(), repr=False)
     per_query_scores: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict, repr=False, compare=False)
     retrieved: Mapping[str, tuple[Retrieved, ...]] = field(default_factory=dict, repr=False, compare=False)
 

@@ -20,7 +20,7 @@ TILE = 2048
 _FLOOR = 2.0**-55
 FEWEST = 4096  # documents among which a cheaper bound is looked for
 _WAITING = 1 << 22  # pairs that wait for their scores: 80 MB
-STAGE = "searching the neighbours"
+STAGE = "comparing all pairs"
 
 
 def is_symmetric(similarity: Similarity, vectors: Float32) -> bool:

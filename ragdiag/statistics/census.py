@@ -87,7 +87,7 @@ class CensusStep:
             return
         texts = block.batch.texts
         self._lengths.append(np.array([-1 if t is None else len(t.strip()) for t in texts], dtype=np.int64))
-        self._text_hashes.append(np.array([_hash_text(t) for t in texts], dtype=np.uint64))
+        self._text_hashes.append(np.array([hash_text(t) for t in texts], dtype=np.uint64))
 
     def result(self) -> Census:
         """Return the census of the blocks seen so far."""
@@ -141,7 +141,8 @@ class _RowHash:
         return hashes
 
 
-def _hash_text(text: str | None) -> int:
+def hash_text(text: str | None) -> int:
+    """Return a 64-bit hash, equal for texts that differ in case and white space only; 0 for no text."""
     if text is None:
         return 0
     plain = " ".join(text.split()).casefold().encode("utf-8", "surrogatepass")

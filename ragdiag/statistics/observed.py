@@ -11,6 +11,7 @@ from ragdiag.statistics.census import Census
 from ragdiag.statistics.moments import Moments
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.sample import Sample
+from ragdiag.statistics.sketch import Sketch
 from ragdiag.types import Float32, Float64, IntArray, StoreInfo
 
 
@@ -36,6 +37,8 @@ class Documents:
         Neighbours of the first p of `queries` under other similarities.
     rescaled : list of positions, shape (p, k)
         Neighbours of the same under random scalings of the coordinates.
+    sketch : Sketch or None
+        By which a later audit can tell whether the vectors drifted.
     """
 
     census: Census
@@ -46,6 +49,7 @@ class Documents:
     cosines: Neighbors
     probes: Mapping[str, IntArray]
     rescaled: list[IntArray]
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,12 @@ def test_version(capsys: Capture) -> None:
 def test_help_lists_the_commands(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[-8:] == [
+    assert out.splitlines()[-9:] == [
         "Commands:",
         "  audit    Say what is wrong with a vector store.",
         "  compare  Say which similarity a store should rank by.",
         "  fix      Write a repaired store, without embedding a document again.",
+        "  diff     Say whether a store got worse between two audits.",
         "  explain  Say why a query brings back what it does.",
         "  queries  Make queries of the stored texts, when you have none.",
         "  rule     Explain a rule, or list them all.",
@@ -90,8 +91,8 @@ def test_without_a_command_the_help_goes_to_stderr(capsys: Capture) -> None:
         (["audti"], "there is no command 'audti': did you mean 'audit'?"),
         (
             ["x\x1b[31m"],
-            "there is no command 'x\\x1b[31m': the commands are audit, compare, fix, explain, queries, rule, stores"
-            " (see 'ragdiag --help')",
+            "there is no command 'x\\x1b[31m': the commands are audit, compare, fix, diff, explain, queries,"
+            " rule, stores (see 'ragdiag --help')",
         ),
         (["audit"], "missing argument 'STORE' (see 'ragdiag audit --help')"),
     ],

@@ -19,7 +19,20 @@ from ragdiag.testing.worlds import cone
 from tests.findings.planted import DIM, N, healthy, judgements, sentences
 
 CODES = [
-    *("ANI001", "ANI002", "ANI003", "ANN001", "ANN002", "ANN003", "GAP001", "HUB001", "HUB002", "HUB003"),
+    *(
+        "ANI001",
+        "ANI002",
+        "ANI003",
+        "ANN001",
+        "ANN002",
+        "ANN003",
+        "DRF001",
+        "DRF002",
+        "GAP001",
+        "HUB001",
+        "HUB002",
+        "HUB003",
+    ),
     *(f"IDX{number:03d}" for number in range(1, 15)),
     *("RET001", "RET002", "RET003", "RET004", "SIM001", "SIM002", "UNI001"),
 ]
@@ -39,6 +52,8 @@ FIRES = {
     "ANN001": ["0.95", "0.8"],
     "ANN002": ["0.5 %"],
     "ANN003": [],
+    "DRF001": ["0.0005", "0.002"],
+    "DRF002": ["1 %"],
     "GAP001": ["0.3", "0.08", "0.15"],
     "HUB001": ["10 %", "5", "50 %", "10"],
     "HUB002": ["3", "3"],
@@ -111,7 +126,8 @@ def test_pages_name_measures_that_exist() -> None:
     own = {"vectors.unusable", "vectors.zero", "store.mismatches", "store.count", "norms.not_normalised"}
     own |= {"embedder.cosine", "judgements.unknown", "store.changed"}
     matched = {"largest.matched", "skewness.matched", "orphans.matched"}
-    assert named - own - matched <= set(report.measures)
+    drift = {"drift.mmd", "drift.mean_shift", "drift.replaced"}
+    assert named - own - matched - drift <= set(report.measures)
     assert own <= named
 
 
@@ -141,6 +157,8 @@ def test_a_healthy_store_has_no_finding_at_all() -> None:
         "ANI002": "the mean cosine is not above 0",
         "ANN001": "the store has no search of its own",
         "ANN002": "the store has no search of its own",
+        "DRF001": "no earlier audit was given (--baseline)",
+        "DRF002": "no earlier audit was given (--baseline)",
         "GAP001": "no queries were given",
         "IDX012": "no embedding model was given",
         "RET001": "no queries were given",

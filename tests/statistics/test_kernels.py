@@ -8,6 +8,7 @@ import pytest
 from ragdiag.similarities import L2, Cosine, Dot
 from ragdiag.statistics import all_pairs, neighbors
 from ragdiag.statistics.all_pairs import AllPairs, is_symmetric
+from ragdiag.statistics.bounds import Prefix
 from ragdiag.statistics.neighbors import NeighborSearch
 from ragdiag.types import Metric, Similarity
 from tests.reference.neighbors import mapped_scores, wrong_neighbours
@@ -111,7 +112,7 @@ def test_a_search_takes_fewer_coordinates_where_the_spectrum_allows(spectrum: fl
     search = NeighborSearch(Cosine(), X[:m], 5, exclude=np.arange(m))
     for start in range(0, n, 4000):
         search.search(start, X[start : start + 4000], np.ones(4000, dtype=bool))
-    assert isinstance(search.bound, neighbors.Prefix) == cheaper
+    assert isinstance(search.bound, Prefix) == cheaper
     scores = mapped_scores(Cosine().queries(X[:m]), Cosine().documents(X))
     tolerance = tolerance_of(Cosine().queries(X[:m]), Cosine().documents(X), scores)
     assert wrong_neighbours(search.result().positions, scores, tolerance, exclude=np.arange(m)) == []

@@ -1,0 +1,1 @@
+"""What changed between two audits, and what of it is more than chance."""
