@@ -15,6 +15,7 @@ from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.rules import check_rules, selected
 from ragdiag.geometry.portrait import portrait
 from ragdiag.observe import observe
+from ragdiag.pictures.draw import draw
 from ragdiag.plan import Plan
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.run import run_info
@@ -126,6 +127,7 @@ def audit(
         comparison = _compare(runs, words, seen, plan)
         evidence = Evidence(seen, drawn, comparison, opened.fetch, ann)
         checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
+        pictures = draw(seen, drawn, opened.fetch, plan.rng("pictures"), group_by=plan.group_by)
         return Report(
             store=info,
             measures=drawn.measures,
@@ -144,6 +146,7 @@ def audit(
             run=run_info(started, time.perf_counter() - clock),
             notes=(*_notes(seen, labels), *ann.notes, *answers),
             ann=ann,
+            pictures=pictures,
         )
 
 

@@ -19,6 +19,7 @@ HOUSE = (
     ("similarities",),
     ("retrieval",),
     ("findings",),
+    ("pictures",),
     ("report",),
     ("plan", "config"),
     ("observe",),
@@ -32,7 +33,7 @@ HOUSE = (
 )
 LINE = {name: i for i, names in enumerate(HOUSE) for name in names}
 HEAVY = {"faiss", "pyarrow", "langchain", "langchain_core", "langchain_community", "sentence_transformers", "torch"}
-HEAVY |= {"bm25s"}
+HEAVY |= {"bm25s", "jinja2", "pandas", "plotly", "sklearn"}
 FILES = sorted((ROOT / "ragdiag").rglob("*.py"))
 
 

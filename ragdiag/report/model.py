@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ragdiag.findings.finding import Finding
+from ragdiag.pictures.draw import Pictures
 from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.types import Measure, Severity, StoreInfo
@@ -72,6 +73,8 @@ class Report:
     run : RunInfo
     ann : AnnCheck or None
         How the store's own search did, and the settings that were tried.
+    pictures : Pictures or None
+        What the figures show; None where no vectors were read.
     """
 
     store: StoreInfo
@@ -84,6 +87,7 @@ class Report:
     run: RunInfo
     notes: tuple[str, ...] = field(default=())
     ann: AnnCheck | None = None
+    pictures: Pictures | None = field(default=None, repr=False, compare=False)
 
     def worst(self) -> Severity | None:
         """Return the severity of the worst finding, None when there is none."""
