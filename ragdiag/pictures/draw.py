@@ -144,10 +144,13 @@ def _asker(seen: Observed, side: str) -> Callable[[int], Chunk]:
 def _clusters(seen: Observed, chunks: Callable[[Sequence[int]], list[Chunk]]) -> tuple[Cluster, ...]:
     census = seen.documents.census
     found = [("vectors", group) for group in duplicates.groups(census.vector_hashes, census.live)[:CLUSTERS]]
-    found += [("texts", group) for group in duplicates.groups(census.text_hashes, census.text_lengths > 0)[:CLUSTERS]]
+    known = {tuple(group.tolist()) for _, group in found}
+    repeated = duplicates.groups(census.text_hashes, census.text_lengths > 0)[: 2 * CLUSTERS]
+    # Equal texts usually have equal vectors; those are told already.
+    found += [("texts", group) for group in repeated if tuple(group.tolist()) not in known][:CLUSTERS]
     first = chunks([int(group[0]) for _, group in found])
     return tuple(
-        Cluster(kind, len(group), tuple(census.ids[p] for p in group[:_MEMBERS]), own.text)
+        Cluster(kind, len(group), tuple(chunk(census.ids[p], None).id for p in group[:_MEMBERS]), own.text)
         for (kind, group), own in zip(found, first, strict=True)
     )
 

@@ -18,6 +18,7 @@ HUBS = 10
 CAPTURED = 5  # queries named for each hub
 ORPHANS = 5
 TEXT = 240  # characters kept of a text
+_ID = 200  # and of an id
 _SINGLE = 50  # bins before they widen
 _WIDER = 1.3
 _UNLIKELY = 0.05  # Poisson tail, over all documents, from which a document is a hub
@@ -88,8 +89,8 @@ class Occurrence:
 
 
 def chunk(id_: str, text: str | None) -> Chunk:
-    """Return a chunk with the start of its text."""
-    return Chunk(id_, None if text is None else text[:TEXT])
+    """Return a chunk with the start of its id and of its text."""
+    return Chunk(id_[:_ID], None if text is None else text[:TEXT])
 
 
 def poisson_counts(edges: Float64, n: int, mean: float) -> Float64:

@@ -93,6 +93,12 @@ class Report:
         """Return the severity of the worst finding, None when there is none."""
         return max((finding.severity for finding in self.findings), default=None)
 
+    def to_html(self, *, texts: bool = True) -> str:
+        """Return the report as one HTML page that needs nothing else; see `ragdiag.report.html.to_html`."""
+        from ragdiag.report.html import to_html
+
+        return to_html(self, texts=texts)
+
     def __str__(self) -> str:
         from ragdiag.report.terminal import to_text
 
