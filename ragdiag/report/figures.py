@@ -50,7 +50,7 @@ def blank(x: str, y: str, *, height: int = 320) -> Figure:
         layout={
             "template": "none",
             "height": height,
-            "margin": {"l": 56, "r": 16, "t": 40, "b": 48},
+            "margin": {"l": 56, "r": 16, "t": 24, "b": 48},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
@@ -139,40 +139,48 @@ def spectrum_figure(picture: SpectrumPicture) -> Figure:
         hovertemplate="largest eigenvalue, mean not taken off<br>%{y:.3%} of all squares<extra></extra>",
     )
     figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(type="log", dtick=1, tickformat="~%")
+    # Below a thousandth of the edge nothing is left to read.
+    top = max(picture.uncentred, picture.floor, float(picture.shares[0]), picture.edge)
+    reach = [np.log10(max(float(picture.shares.min()), picture.edge / 1000)) - 0.1, np.log10(top) + 0.2]
+    figure.update_yaxes(type="log", dtick=1, tickformat="~%", range=reach)
     return figure
 
 
 def occurrence_figure(picture: Occurrence) -> Figure:
-    """How many documents stand in how many lists, beside the Poisson law of the same mean."""
-    asked = "queries" if picture.side == "query" else "documents as queries"
-    figure = blank(f"in how many top {picture.k} lists of {count(picture.m)} {asked}", "documents")
+    """How many documents stand in how many lists, beside the Poisson law of the same mean.
+
+    Hubs are few and far out. So every bin is as wide as any other on the axis, however many counts it holds, and
+    heights are square roots, which show a few without hiding the many, and have a zero.
+    """
+    figure = blank("lists that hold a document", "documents")
     edges = picture.counts.edges
     spans = [
         f"{int(low)}" if high - low == 1 else f"{int(low)} to {int(high) - 1}"
         for low, high in zip(edges[:-1], edges[1:], strict=True)
     ]
     assert picture.counts.expected is not None
-    # Hubs are few and far out: a square root shows them without hiding the rest, and has a zero.
+    rows = list(range(len(spans)))
     for name, values, form in (
         ("this store", picture.counts.counts.astype(np.float64), ",d"),
         ("by chance (Poisson)", picture.counts.expected, ",.1f"),
     ):
         shown = {
-            "x": (edges[:-1] + edges[1:] - 1) / 2,
+            "x": rows,
             "y": np.sqrt(values),
             "name": name,
             "customdata": [[span, float(value)] for span, value in zip(spans, values, strict=True)],
             "hovertemplate": f"in %{{customdata[0]}} lists<br>{name}: %{{customdata[1]:{form}}}<extra></extra>",
         }
         if form == ",d":
-            figure.add_bar(**shown, width=np.diff(edges), marker={"color": BLUE, "opacity": 0.65})
+            figure.add_bar(**shown, width=1, marker={"color": BLUE, "opacity": 0.65})
         else:
             line = {"color": GREY, "dash": "dash", "width": 2, "shape": "hvh"}
             figure.add_scatter(**shown, mode="lines", line=line)
     most = 1.2 * max(int(picture.counts.counts.max()), float(picture.counts.expected.max()))
     ticks = [t for t in (0, 1, 5, 20, 100, 500, 2000, 10_000, 50_000, 200_000, 1_000_000) if t <= most]
     figure.update_yaxes(tickvals=np.sqrt(ticks), ticktext=[count(t) for t in ticks])
+    named = rows[:: max(len(rows) // 8, 1)]
+    figure.update_xaxes(tickvals=named, ticktext=[count(int(edges[row])) for row in named])
     return figure
 
 
@@ -212,7 +220,7 @@ def norms_figure(picture: Histogram) -> Figure:
 
 def gap_figure(picture: GapPicture) -> Figure:
     """Documents and queries along the line through their means, as shares of each."""
-    figure = blank("along the line from the mean document to the mean query", "share")
+    figure = blank("from the mean document to the mean query", "share")
     _bars(figure, picture.documents, "documents", BLUE, share=True, each="at")
     _bars(figure, picture.queries, "queries", ORANGE, share=True, each="at")
     figure.update_layout(barmode="overlay")
@@ -254,7 +262,7 @@ def map_figure(picture: MapPicture, laid_out: tuple[IntArray, Float32] | None = 
             hovertemplate="%{text}<extra>" + name + "</extra>",
         )
     if figure.data:
-        figure.data[0].marker.opacity = 0.35
+        figure.data[0].marker.opacity = 0.5
     figure.update_layout(dragmode="zoom")
     figure.update_xaxes(showgrid=False)
     figure.update_yaxes(showgrid=False)

@@ -29,6 +29,8 @@
     const figure = figures[place.dataset.figure];
     // Narrow screens scroll by dragging; there a figure must not catch it.
     if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false;
+    place.style.height = figure.layout.height + "px";
+    delete figure.layout.height;
     figure.layout.autosize = true;
     Plotly.newPlot(place, figure.data, figure.layout, config);
     drawn.push(place);
