@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+import ragdiag.report.notebook  # noqa: F401  says how a notebook shows what is returned
 from ragdiag.engine import Engine, LocalEngine, Progress
 from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence

@@ -9,7 +9,9 @@ import click
 
 from ragdiag.cli.options import (
     EMBEDDINGS,
+    HTML,
     MIN_EFFECT,
+    NO_TEXTS,
     QUERY_VECTORS,
     SAMPLE_DOCUMENTS,
     SEED,
@@ -18,7 +20,7 @@ from ragdiag.cli.options import (
     formats,
     share,
 )
-from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
+from ragdiag.cli.output import check_page, check_writable, deliver, deliver_page, refuse_inputs, stdout_kept_clean
 from ragdiag.config import FAIL_ON, load_config
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--ragas", metavar="FILE", help="A Ragas result, JSON lines: says why its worst rows are so.")
 @formats("JSON follows the schema ragdiag.audit/1.")
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there; - is stdout.")
+@HTML
+@NO_TEXTS
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
 @click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Not these rules.")
 @click.option(
@@ -86,6 +90,9 @@ def _codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     callback=share,
     help="Recall that the store's own search should have: tries its settings.",
 )
+@click.option(
+    "--group-by", metavar="KEY", default="", help="Key of the metadata by which the page of --html groups documents."
+)
 @SEED
 @MIN_EFFECT
 @WIDTH
@@ -97,6 +104,8 @@ def audit(
     ragas: str | None,
     format_: str,
     output: Path | None,
+    html: Path | None,
+    no_texts: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
@@ -104,6 +113,7 @@ def audit(
     sample_documents: int,
     k: int,
     ann_target: float | None,
+    group_by: str,
     seed: int,
     min_effect: float,
     width: int | None,
@@ -117,6 +127,7 @@ def audit(
       ragdiag audit faiss:./my_index
       ragdiag audit ./vectors.npy --queries ./beir --query-vectors ./queries.npy
       ragdiag audit ./vectors.npy --format json --fail-on warning > audit.json
+      ragdiag audit ./vectors.npy --html report.html
       ragdiag audit "v.parquet?vector=embedding&id=id&text=text" --select HUB
 
     Defaults can be set in pyproject.toml, under [tool.ragdiag]. Exits with 0 when clean, 1 for findings at
@@ -127,6 +138,7 @@ def audit(
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (store, queries, query_vectors, ragas))
+    check_page(html, output, (store, queries, query_vectors, ragas))
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress
@@ -145,6 +157,7 @@ def audit(
         ignore=ignore,
         min_effect=min_effect,
         ann_target=ann_target,
+        group_by=group_by,
     )
     with stdout_kept_clean(), StderrProgress() as progress:
         report = run_audit(
@@ -156,6 +169,11 @@ def audit(
             plan=plan,
             progress=progress,
         )
+    if no_texts:
+        from ragdiag.report.without_texts import without_texts
+
+        report = without_texts(report)
+    deliver_page(report, html, texts=not no_texts)
     _show(report, format_, output, width)
     return EXIT_FINDINGS if _fails(report, fail_on) else 0
 

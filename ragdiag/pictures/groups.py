@@ -12,7 +12,19 @@ from ragdiag.geometry.intervals import mean_interval
 from ragdiag.types import Float64, IntArray, Measure
 
 LANGUAGES = ("language", "lang", "locale")
-SOURCES = ("source", "file", "filename", "file_name", "path", "url", "collection", "category", "section", "type", "title")
+SOURCES = (
+    "source",
+    "file",
+    "filename",
+    "file_name",
+    "path",
+    "url",
+    "collection",
+    "category",
+    "section",
+    "type",
+    "title",
+)
 LENGTH = "text length"
 MOST = 12  # groups shown; the others are counted
 _MOST_VALUES = 0.5  # of the documents: a key with more values than that is no group

@@ -5,6 +5,7 @@ Every function takes a picture and returns a figure; foreign texts pass through 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,9 @@ LAYERS = {
     "hubs": ("Hubs", RED, "star", 12),
     "queries": ("Queries", "#b0578d", "triangle-up-open", 6),
 }
+# Which points, and where.
+Places = tuple[IntArray, Float32]
+
 SHOWN_AT_FIRST = ("hubs", "outliers", "queries")
 
 
@@ -156,7 +160,7 @@ def occurrence_figure(picture: Occurrence) -> Figure:
     edges = picture.counts.edges
     spans = [
         f"{int(low)}" if high - low == 1 else f"{int(low)} to {int(high) - 1}"
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in itertools.pairwise(edges)
     ]
     assert picture.counts.expected is not None
     rows = list(range(len(spans)))
@@ -227,7 +231,7 @@ def gap_figure(picture: GapPicture) -> Figure:
     return figure
 
 
-def map_figure(picture: MapPicture, laid_out: tuple[IntArray, Float32] | None = None) -> Figure:
+def map_figure(picture: MapPicture, laid_out: Places | None = None, *, cells: int = 80) -> Figure:
     """Documents and queries on a plane, each layer a trace that can be switched.
 
     Parameters
@@ -235,6 +239,8 @@ def map_figure(picture: MapPicture, laid_out: tuple[IntArray, Float32] | None = 
     picture : MapPicture
     laid_out : (rows, coordinates), optional
         Of `ragdiag.pictures.map.tsne`; the principal components otherwise.
+    cells : int
+        Columns of a text that are shown on hovering; 0 shows the id alone.
     """
     rows, coordinates = laid_out if laid_out is not None else (np.arange(len(picture.chunks)), picture.coordinates)
     if laid_out is None:
@@ -242,7 +248,7 @@ def map_figure(picture: MapPicture, laid_out: tuple[IntArray, Float32] | None = 
     else:
         x, y = "t-SNE", "t-SNE"
     figure = blank(x, y, height=520)
-    texts = [_point(picture.chunks[row].id, picture.chunks[row].text) for row in rows.tolist()]
+    texts = [_point(picture.chunks[row].id, picture.chunks[row].text, cells) for row in rows.tolist()]
     documents = ~picture.layers["queries"][rows]
     layers = {"documents": ("Documents", BLUE, "circle", 5), **LAYERS}
     for key, (name, color, symbol, size) in layers.items():
@@ -269,5 +275,5 @@ def map_figure(picture: MapPicture, laid_out: tuple[IntArray, Float32] | None = 
     return figure
 
 
-def _point(id_: str, text: str | None) -> str:
-    return f"<b>{label(id_, cells=40)}</b>" + ("" if text is None else f"<br>{label(text)}")
+def _point(id_: str, text: str | None, cells: int) -> str:
+    return f"<b>{label(id_, cells=30)}</b>" + ("" if text is None or not cells else f"<br>{label(text, cells=cells)}")

@@ -13,11 +13,11 @@ from typing import Any
 from ragdiag.errors import MissingExtraError
 from ragdiag.findings.rules import RULES
 from ragdiag.numbers import count, counted, interval, number, percent, probability, score
-from ragdiag.pictures.map import tsne
+from ragdiag.pictures.map import MapPicture, tsne
 from ragdiag.report.escape import clean
-from ragdiag.report.figures import LAYERS, map_figure
+from ragdiag.report.figures import LAYERS, SHOWN_AT_FIRST, Places, graph_objects, map_figure
 from ragdiag.report.model import Report
-from ragdiag.report.plates import Plate, comparison_plates, map_caption, portrait_plates
+from ragdiag.report.plates import comparison_plates, map_caption, portrait_plates
 from ragdiag.report.strips import strip
 from ragdiag.report.terminal import verdict
 from ragdiag.report.terminal_comparison import comparison_verdict
@@ -25,6 +25,8 @@ from ragdiag.report.without_texts import without_texts
 from ragdiag.types import Severity
 
 _TEXT = 300
+_MOST_BYTES = 5_900_000  # of the page, of which plotly is 4,816,000
+_HOVER = (80, 40, 20, 0)  # columns of text on a map, of which the first that fits is taken
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -51,36 +53,42 @@ def to_html(report: Report, *, texts: bool = True) -> str:
         When plotly or Jinja is not installed.
     """
     report = report if texts else without_texts(report)
-    environment = _environment()
-    plotly, app = _plotly(), _asset("page.js")
+    template, scripts = _environment().get_template("page.html"), (_plotly(), _asset("page.js"))
     portrait = [] if report.pictures is None else list(portrait_plates(report.pictures))
     compared = [] if report.comparison is None else list(comparison_plates(report.comparison))
-    figures = {plate.key: _figure(plate) for plate in (*portrait, *compared)}
+    figures = {plate.key: json.loads(plate.figure.to_json()) for plate in (*portrait, *compared)}
     the_map = None if report.pictures is None else report.pictures.map
-    if the_map is not None:
-        figures["map"] = json.loads(map_figure(the_map).to_json())
-        laid_out = tsne(the_map, report.sampling.seed)
-        if laid_out is not None:
-            figures["map"]["tsne"] = _places(json.loads(map_figure(the_map, laid_out).to_json()))
-    scripts = (plotly, app)
-    page = environment.get_template("page.html").render(
-        report=report,
-        policy=_policy(scripts),
-        scripts=scripts,
-        style=_asset("page.css"),
-        data=script_json(figures),
-        headline=headline(report),
-        portrait=portrait,
-        compared=compared,
-        map=the_map,
-        map_caption="" if the_map is None else map_caption(the_map),
-        layers={key: name for key, (name, *_) in LAYERS.items()},
-        verdicts=[] if report.comparison is None else comparison_verdict(report.comparison),
-        rules={rule.code: rule for rule in RULES},
-        texts=texts,
-        Severity=Severity,
-    )
-    return str(page).rstrip("\n")
+    laid_out = None if the_map is None else tsne(the_map, report.sampling.seed)
+    page = ""
+    for cells in _HOVER:
+        if the_map is not None:
+            figures["map"] = _map_json(the_map, laid_out, cells)
+        page = template.render(
+            report=report,
+            policy=_policy(scripts),
+            scripts=scripts,
+            style=_asset("page.css"),
+            data=script_json(figures),
+            headline=headline(report),
+            portrait=portrait,
+            compared=compared,
+            map=the_map,
+            map_caption="" if the_map is None else map_caption(the_map),
+            layers={key: name for key, (name, *_) in LAYERS.items()},
+            shown_at_first=SHOWN_AT_FIRST,
+            verdicts=[] if report.comparison is None else comparison_verdict(report.comparison),
+            rules={rule.code: rule for rule in RULES},
+            texts=texts,
+        ).strip()
+        if len(page.encode()) <= _MOST_BYTES:
+            break
+    return page
+
+
+def check_installed() -> None:
+    """Raise `MissingExtraError` when a page cannot be written."""
+    _environment()
+    graph_objects()
 
 
 def headline(report: Report) -> str:
@@ -110,13 +118,19 @@ def script_json(value: object) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _figure(plate: Plate) -> Any:
-    return json.loads(plate.figure.to_json())
-
-
-def _places(figure: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a figure is other than in the first one: where its points lie, and their texts."""
-    return {trace["meta"]: {key: trace[key] for key in ("x", "y", "text")} for trace in figure["data"]}
+def _map_json(picture: MapPicture, laid_out: Places | None, cells: int) -> dict[str, Any]:
+    """Return the map with both of its layouts; each text stands in it once, and traces name it by its number."""
+    figure: dict[str, Any] = json.loads(map_figure(picture, cells=cells).to_json())
+    traces = list(figure["data"])
+    if laid_out is not None:
+        second = json.loads(map_figure(picture, laid_out, cells=cells).to_json())["data"]
+        figure["tsne"] = {trace["meta"]: {key: trace[key] for key in ("x", "y", "text")} for trace in second}
+        traces += figure["tsne"].values()
+    numbers: dict[str, int] = {}
+    for trace in traces:
+        trace["text"] = [numbers.setdefault(text, len(numbers)) for text in trace["text"]]
+    figure["texts"] = list(numbers)
+    return figure
 
 
 def _environment() -> Any:
@@ -165,10 +179,9 @@ def _environment() -> Any:
 
 
 def _plotly() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise MissingExtraError("the HTML report needs plotly", hint="pip install 'ragdiag[html]'") from error
+    graph_objects()
+    from plotly.offline import get_plotlyjs
+
     return str(get_plotlyjs())
 
 

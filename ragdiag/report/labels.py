@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 
-from ragdiag.report.escape import clean
+from ragdiag.report.escape import clean, shorten
 
 # First strong isolate and its end: a text from right to left turns nothing around it.
 _OPEN, _CLOSE = "\u2068", "\u2069"
@@ -19,17 +19,15 @@ def label(text: str, *, cells: int = 80, width: int = 44) -> str:
     text : str
         Untrusted.
     cells : int
-        Characters at most.
+        Columns at most; a wide character takes two.
     width : int
         Of a line; lines are parted by ``<br>``, the only tag.
 
     Examples
     --------
     >>> print(label("<a href='javascript:x'>y</a> & $z$", width=60).replace("\u2068", "").replace("\u2069", ""))
-    &lt;a href=&#x27;javascript:x&#x27;&gt;y&lt;/a&gt; &amp; $z$
+    &lt;a href='javascript:x'&gt;y&lt;/a&gt; &amp; $z$
     """
-    cut = clean(text[: 4 * cells])
-    if len(cut) > cells or len(text) > 4 * cells:
-        cut = cut[: cells - 1].rstrip() + "…"
+    cut = shorten(clean(text[: 4 * cells]), cells)
     lines = textwrap.wrap(cut, width, break_long_words=True) or [""]
-    return "<br>".join(f"{_OPEN}{html.escape(line)}{_CLOSE}" for line in lines)
+    return "<br>".join(f"{_OPEN}{html.escape(line, quote=False)}{_CLOSE}" for line in lines)

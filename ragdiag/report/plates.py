@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from ragdiag.pictures.listed import Occurrence
 from ragdiag.pictures.map import MapPicture
 from ragdiag.report import figures, figures_comparison
 from ragdiag.retrieval.comparison import Comparison
+from ragdiag.types import IntArray
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -54,6 +55,8 @@ def portrait_plates(pictures: Pictures) -> Iterator[Plate]:
     if pictures.spectrum is not None:
         shape = pictures.spectrum
         above = int(np.sum(shape.shares > shape.edge))
+        noise = f" Single eigenvalues are noise here: {shape.refusal}." if shape.refusal else ""
+        numbers = np.stack([shape.ranks, shape.shares, shape.isotropic], axis=1)
         yield Plate(
             "spectrum",
             "Spectrum",
@@ -61,12 +64,12 @@ def portrait_plates(pictures: Pictures) -> Iterator[Plate]:
             f" eigenvalue would pass the Marchenko–Pastur edge, {percent(shape.edge)}, which {count(above)}"
             f"{' of those shown' if shape.dim > len(shape.ranks) else ''} do. With the mean left in, the largest takes"
             f" {percent(shape.uncentred)}: the mean cosine alone demands {percent(shape.floor)} (n = {count(shape.n)},"
-            f" d = {count(shape.dim)}).{' Single eigenvalues are noise here: ' + shape.refusal if shape.refusal else ''}",
+            f" d = {count(shape.dim)}).{noise}",
             figures.spectrum_figure(shape),
             ("rank", "share", "without order"),
             tuple(
                 (count(int(rank)), percent(float(own)), percent(float(null)))
-                for rank, own, null in _few(list(zip(shape.ranks, shape.shares, shape.isotropic, strict=True)))
+                for rank, own, null in numbers[_few(len(shape.ranks))]
             ),
         )
     for listed in pictures.occurrences:
@@ -77,8 +80,8 @@ def portrait_plates(pictures: Pictures) -> Iterator[Plate]:
             "norms",
             "Lengths",
             f"Lengths run from {number(float(lengths.edges[0]))} to {number(float(lengths.edges[-1]))} over"
-            f" {counted(lengths.n, 'vector')}. Under dot product and L2 they take part in the ranking; under cosine they"
-            " do not.",
+            f" {counted(lengths.n, 'vector')}. Under dot product and L2 they take part in the"
+            " ranking; under cosine they do not.",
             figures.norms_figure(lengths),
             ("length", "documents"),
             _bins(lengths),
@@ -172,13 +175,18 @@ def comparison_plates(comparison: Comparison) -> Iterator[Plate]:
         yield Plate(
             "differences",
             "Differences to the store's own similarity",
-            f"Mean paired difference of {metric} to {comparison.baseline} over {count(comparison.queries)} queries, with"
-            f" 95 % intervals. Green is better, red is worse, grey is not proven; the dotted line is the smallest"
+            f"Mean paired difference of {metric} to {comparison.baseline} over {count(comparison.queries)} queries,"
+            f" with 95 % intervals. Green is better, red is worse, grey is not proven; the dotted line is the smallest"
             f" difference that counts, {comparison.min_effect:g}.",
             figures_comparison.differences_figure(comparison),
             ("similarity", metric, "difference", "p"),
             tuple(
-                (name, score(run.scores[metric].mean), score(run.scores[metric].delta, sign=True), _p(run.scores[metric].p))
+                (
+                    name,
+                    score(run.scores[metric].mean),
+                    score(run.scores[metric].delta, sign=True),
+                    _p(run.scores[metric].p),
+                )
                 for name, run in others
             ),
         )
@@ -249,7 +257,8 @@ def _median(histogram: Histogram) -> float | None:
     return float(histogram.middles[half])
 
 
-def _few(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
-    if len(rows) <= _MOST_ROWS:
-        return list(rows)
-    return [rows[i] for i in np.unique(np.geomspace(1, len(rows), _MOST_ROWS).astype(int)) - 1]
+def _few(rows: int) -> IntArray:
+    """Return at most sixty row numbers, denser at the start."""
+    if rows <= _MOST_ROWS:
+        return np.arange(rows)
+    return np.unique(np.geomspace(1, rows, _MOST_ROWS).astype(np.int64)) - 1

@@ -33,7 +33,7 @@ def strip(measure: Measure) -> str:
     middle = _HEIGHT / 2
     said = number(measure.value)
     bounds = interval(measure)
-    said += f", counted" if bounds == "exact" else f", 95 % interval {bounds}" if bounds else ""
+    said += ", counted" if bounds == "exact" else f", 95 % interval {bounds}" if bounds else ""
     parts = [f'<line class="axis" x1="{_PAD}" x2="{_WIDTH - _PAD}" y1="{middle}" y2="{middle}"/>']
     if measure.null is not None:
         said += f"; null {number(measure.null)}"

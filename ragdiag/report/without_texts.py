@@ -28,9 +28,7 @@ def _finding(finding: Finding) -> Finding:
 
 
 def _comparison(comparison: Comparison) -> Comparison:
-    return replace(
-        comparison, losses=None if comparison.losses is None else _losses(comparison.losses), retrieved={}
-    )
+    return replace(comparison, losses=None if comparison.losses is None else _losses(comparison.losses), retrieved={})
 
 
 def _losses(losses: Losses) -> Losses:
@@ -59,9 +57,7 @@ def _pictures(pictures: Pictures) -> Pictures:
         pictures,
         occurrences=tuple(map(_occurrence, pictures.occurrences)),
         clusters=tuple(replace(cluster, text=None) for cluster in pictures.clusters),
-        map=None
-        if pictures.map is None
-        else replace(pictures.map, chunks=tuple(map(_chunk, pictures.map.chunks))),
+        map=None if pictures.map is None else replace(pictures.map, chunks=tuple(map(_chunk, pictures.map.chunks))),
         groups=tuple(group for group in pictures.groups if group.key == LENGTH and not group.asked),
         groups_note="",
     )

@@ -4,6 +4,12 @@
   const config = { displayModeBar: false, responsive: true, displaylogo: false };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const drawn = [];
+  if (figures.map) {
+    // Each text stands in the file once; traces name it by its number.
+    const spell = (trace) => { trace.text = trace.text.map((number) => figures.map.texts[number]); };
+    figures.map.data.forEach(spell);
+    Object.values(figures.map.tsne || {}).forEach(spell);
+  }
 
   function looks(printing) {
     const night = dark.matches && !printing;
