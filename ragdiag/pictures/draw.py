@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ragdiag.errors import StoreError
 from ragdiag.geometry import duplicates
 from ragdiag.geometry.portrait import Portrait
 from ragdiag.pictures.eigenvalues import SpectrumPicture, spectrum_picture
@@ -14,6 +15,7 @@ from ragdiag.pictures.groups import Groups, groups
 from ragdiag.pictures.histogram import Cosines, GapPicture, Histogram, cosines, gap, norms
 from ragdiag.pictures.listed import Chunk, Occurrence, chunk, hub_positions, occurrence
 from ragdiag.pictures.map import POINTS, QUERIES, MapPicture, Mask, project
+from ragdiag.statistics.census import Census
 from ragdiag.statistics.neighbors import occurrences
 from ragdiag.statistics.observed import Observed
 from ragdiag.types import Batch, Float32, IntArray
@@ -106,29 +108,77 @@ def draw(
     lists = [("document", docs.neighbors.positions[:, : seen.k])]
     if seen.queries is not None:
         lists.insert(0, ("query", seen.queries.neighbors.positions[:, : seen.k]))
-
-    def chunks(positions: Sequence[int]) -> list[Chunk]:
-        ids = [census.ids[position] for position in positions]
-        texts = (fetch(ids).texts if ids else None) or [None] * len(ids)
-        return [chunk(id_, text) for id_, text in zip(ids, texts, strict=True)]
+    counts = [occurrences(found, census.n) for _, found in lists]
+    hubs = [hub_positions(one, census.usable) for one in counts]
+    of_vectors = duplicates.groups(census.vector_hashes, census.live)
+    of_texts = duplicates.groups(census.text_hashes, census.text_lengths > 0)
+    clusters = _largest(of_vectors, of_texts)
+    named = _Named.of([*np.concatenate(hubs).tolist(), *(int(group[0]) for _, group in clusters)], census, fetch)
 
     sampled = list(zip(docs.sample.positions.tolist(), docs.sample.texts, strict=True))
     shown = (
-        occurrence(side, found, census, query=_asker(seen, side), text=chunks, sampled=sampled) for side, found in lists
+        occurrence(
+            side, found, census, counts=own, hubs=top, query=_asker(seen, side), text=named.chunk, sampled=sampled
+        )
+        for (side, found), own, top in zip(lists, counts, hubs, strict=True)
     )
-    counts = occurrences(lists[0][1], census.n)
-    grouped, note = groups(docs.sample.metadata, docs.sample.texts, counts[docs.sample.positions], key=group_by)
+    grouped, note = groups(docs.sample.metadata, docs.sample.texts, counts[0][docs.sample.positions], key=group_by)
     return Pictures(
         cosines=cosines(docs, of_pairs),
         spectrum=spectrum_picture(portrait.shape, docs.moments.unit) if portrait.shape is not None else None,
         occurrences=tuple(one for one in shown if one is not None),
         norms=lengths,
         one_length=float(live.mean()) if lengths is None and len(live) else None,
-        clusters=_clusters(seen, chunks),
+        clusters=tuple(
+            Cluster(
+                kind,
+                len(group),
+                tuple(chunk(census.ids[p], None).id for p in group[:_MEMBERS]),
+                named.chunk(int(group[0])).text,
+            )
+            for kind, group in clusters
+        ),
         gap=gap(docs, seen.queries, of_gap) if seen.queries is not None else None,
-        map=_map(seen, portrait, counts, fetch, of_map),
+        map=_map(seen, portrait, counts[0], hubs[0], [*of_vectors, *of_texts], named, of_map),
         groups=grouped,
         groups_note=note,
+    )
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Documents that were looked up, all at once: a look may cost as much as a scan."""
+
+    ids: Sequence[str]
+    row: dict[int, int]
+    found: Batch
+
+    @classmethod
+    def of(cls, positions: Sequence[int], census: Census, fetch: Callable[[Sequence[str]], Batch]) -> _Named:
+        wanted = list(dict.fromkeys(positions))
+        nothing = Batch([], np.empty((0, 0), dtype=np.float32))
+        try:
+            found = fetch([census.ids[position] for position in wanted]) if wanted else nothing
+        except StoreError:  # written to meanwhile: no reason to lose the audit
+            wanted, found = [], nothing
+        return cls(census.ids, {position: row for row, position in enumerate(wanted)}, found)
+
+    def chunk(self, position: int) -> Chunk:
+        row, texts = self.row.get(position), self.found.texts
+        return chunk(self.ids[position], texts[row] if texts is not None and row is not None else None)
+
+    def vector(self, position: int) -> Float32:
+        vector: Float32 = self.found.vectors[self.row[position]]
+        return vector
+
+
+def _largest(of_vectors: Sequence[IntArray], of_texts: Sequence[IntArray]) -> list[tuple[str, IntArray]]:
+    """Return the largest groups of repeated documents; equal texts with equal vectors are told once."""
+    found = [("vectors", group) for group in of_vectors[:CLUSTERS]]
+    known = {tuple(group.tolist()) for _, group in found}
+    return (
+        found
+        + [("texts", group) for group in of_texts[: 2 * CLUSTERS] if tuple(group.tolist()) not in known][:CLUSTERS]
     )
 
 
@@ -141,49 +191,35 @@ def _asker(seen: Observed, side: str) -> Callable[[int], Chunk]:
     return lambda row: chunk(ids[int(drawn.positions[row])], drawn.texts[row])
 
 
-def _clusters(seen: Observed, chunks: Callable[[Sequence[int]], list[Chunk]]) -> tuple[Cluster, ...]:
-    census = seen.documents.census
-    found = [("vectors", group) for group in duplicates.groups(census.vector_hashes, census.live)[:CLUSTERS]]
-    known = {tuple(group.tolist()) for _, group in found}
-    repeated = duplicates.groups(census.text_hashes, census.text_lengths > 0)[: 2 * CLUSTERS]
-    # Equal texts usually have equal vectors; those are told already.
-    found += [("texts", group) for group in repeated if tuple(group.tolist()) not in known][:CLUSTERS]
-    first = chunks([int(group[0]) for _, group in found])
-    return tuple(
-        Cluster(kind, len(group), tuple(chunk(census.ids[p], None).id for p in group[:_MEMBERS]), own.text)
-        for (kind, group), own in zip(found, first, strict=True)
-    )
-
-
 def _map(
     seen: Observed,
     portrait: Portrait,
     counts: IntArray,
-    fetch: Callable[[Sequence[str]], Batch],
+    hubs: IntArray,
+    repeats: Sequence[IntArray],
+    named: _Named,
     rng: np.random.Generator,
 ) -> MapPicture | None:
     """Lay out hubs, outliers, repeated documents, then others; and queries. Points are a sample but for the hubs."""
     docs, census = seen.documents, seen.documents.census
     if len(docs.sample) < 3 or portrait.shape is None or portrait.shape.dim < 2:
         return None
-    hubs = hub_positions(counts, census.usable)
     hubs = hubs[census.live[hubs]]
-    repeated = np.zeros(census.n, dtype=bool)
-    for hashes, where in ((census.vector_hashes, census.live), (census.text_hashes, census.text_lengths > 0)):
-        for group in duplicates.groups(hashes, where):
-            repeated[group] = True
-    far = np.zeros(census.n, dtype=bool)
+    repeated, far = np.zeros(census.n, dtype=bool), np.zeros(census.n, dtype=bool)
+    for group in repeats:
+        repeated[group] = True
     far[portrait.marks["outliers.far"]] = True
 
-    rows: dict[int, tuple[Float32, str | None]] = {}
+    rows: dict[int, tuple[Float32, str | None]] = {
+        position: (named.vector(position), named.chunk(position).text)
+        for position in hubs.tolist()
+        if position in named.row
+    }
 
     def take(positions: IntArray, vectors: Float32, texts: Sequence[str | None], wanted: Mask, most: int) -> None:
         for row in np.flatnonzero(wanted)[:most].tolist():
             rows.setdefault(int(positions[row]), (vectors[row], texts[row]))
 
-    if len(hubs):
-        found = fetch([census.ids[p] for p in hubs.tolist()])
-        take(hubs, found.vectors, found.texts or [None] * len(hubs), np.ones(len(hubs), dtype=bool), len(hubs))
     asked, sample = docs.queries, docs.sample
     take(asked.positions, asked.vectors, asked.texts, far[asked.positions], _MARKED)
     take(sample.positions, sample.vectors, sample.texts, repeated[sample.positions], _MARKED)

@@ -11,7 +11,6 @@ from scipy import stats
 
 from ragdiag.pictures.histogram import Histogram
 from ragdiag.statistics.census import Census
-from ragdiag.statistics.neighbors import occurrences
 from ragdiag.types import Float64, IntArray
 
 HUBS = 10
@@ -116,7 +115,9 @@ def _edges(mean: float, largest: int) -> Float64:
 
 def hub_positions(counts: IntArray, usable: NDArray[np.bool_]) -> IntArray:
     """Return documents listed at least 2μ times and beyond chance, most often first, at most ten."""
-    mean = float(counts[usable].mean())
+    mean = float(counts[usable].mean()) if usable.any() else 0.0
+    if mean == 0:
+        return np.empty(0, dtype=np.int64)
     least = max(2 * mean, float(stats.poisson.isf(_UNLIKELY / int(usable.sum()), mean)) + 1)
     order = np.argsort(-counts, kind="stable")[:HUBS]
     return order[counts[order] >= least].astype(np.int64)
@@ -127,38 +128,41 @@ def occurrence(
     positions: IntArray,
     census: Census,
     *,
+    counts: IntArray,
+    hubs: IntArray,
     query: Callable[[int], Chunk],
-    text: Callable[[Sequence[int]], list[Chunk]],
+    text: Callable[[int], Chunk],
     sampled: Sequence[tuple[int, str | None]],
 ) -> Occurrence | None:
-    """Count the lists `positions`, shape (m, k); None where none holds a document.
+    """Describe the lists `positions`, shape (m, k); None where none holds a document.
 
     Parameters
     ----------
     side : str
     positions : ndarray of int64, shape (m, k)
     census : Census
+    counts : ndarray of int64, shape (n,)
+        N_k of the lists.
+    hubs : ndarray of int64
+        Of `hub_positions`.
     query : callable
         The chunk of a query, by its row.
     text : callable
-        The chunks of documents, by their positions.
+        The chunk of a hub, by its position.
     sampled : sequence of (position, text)
         Among which orphans are looked for.
     """
-    counts = occurrences(positions, census.n)
     usable = counts[census.usable]
     if not usable.any():
         return None
     mean = float(usable.mean())
     edges = _edges(mean, int(usable.max()))
     tally = Histogram.of(usable.astype(np.float64), edges, poisson_counts(edges, len(usable), mean))
-    found = hub_positions(counts, census.usable)
-    chunks = text(found.tolist())
-    hubs = []
-    for position, own in zip(found.tolist(), chunks, strict=True):
+    named = []
+    for position in hubs.tolist():
         rows, ranks = np.nonzero(positions == position)
         first = rows[np.argsort(ranks, kind="stable")][:CAPTURED]
-        hubs.append(Hub(position, own, int(counts[position]), tuple(query(int(row)) for row in first)))
+        named.append(Hub(position, text(position), int(counts[position]), tuple(query(int(row)) for row in first)))
     unlisted = [(position, words) for position, words in sampled if counts[position] == 0][:ORPHANS]
     return Occurrence(
         side=side,
@@ -166,7 +170,7 @@ def occurrence(
         mean=mean,
         m=len(positions),
         k=positions.shape[1],
-        hubs=tuple(hubs),
+        hubs=tuple(named),
         orphans=int((usable == 0).sum()),
         expected_orphans=len(usable) * float(np.exp(-mean)),
         orphan_examples=tuple(chunk(census.ids[position], words) for position, words in unlisted),

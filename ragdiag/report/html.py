@@ -91,16 +91,17 @@ def check_installed() -> None:
     graph_objects()
 
 
-def headline(report: Report) -> str:
-    """Return the verdict in one sentence, with what to look at first.
+def headline(report: Report) -> tuple[str, str]:
+    """Return the verdict in one sentence, with what to look at first; and what it does not cover, or "".
 
     Such as ``"1 error, 6 warnings; first of all: another similarity ranks better."``
     """
     said = verdict(report)
     worst = report.worst()
     if worst is None or worst is Severity.INFO:
-        return said
-    return f"{said.rstrip('.')}; first of all: {report.findings[0].title}."
+        head, _, rest = said.partition(". ")
+        return head.rstrip(".") + ".", rest
+    return f"{said.rstrip('.')}; first of all: {report.findings[0].title}.", ""
 
 
 def script_json(value: object) -> str:
