@@ -217,8 +217,9 @@ def _map(
     }
 
     def take(positions: IntArray, vectors: Float32, texts: Sequence[str | None], wanted: Mask, most: int) -> None:
-        for row in np.flatnonzero(wanted)[:most].tolist():
-            rows.setdefault(int(positions[row]), (vectors[row], texts[row]))
+        taken = np.isin(positions, np.fromiter(rows, dtype=np.int64))
+        for row in np.flatnonzero(wanted & ~taken)[:most].tolist():
+            rows[int(positions[row])] = (vectors[row], texts[row])
 
     asked, sample = docs.queries, docs.sample
     take(asked.positions, asked.vectors, asked.texts, far[asked.positions], _MARKED)
