@@ -61,7 +61,7 @@ def portrait_plates(pictures: Pictures) -> Iterator[Plate]:
             "spectrum",
             "Spectrum",
             f"The first principal component has {percent(float(shape.shares[0]))} of the variance; without any order no"
-            f" eigenvalue would pass the Marchenko–Pastur edge, {percent(shape.edge)}, which {count(above)}"
+            f" eigenvalue would pass the Marchenko–Pastur edge, {percent(shape.edge)}, which {count(above) if above else 'none'}"
             f"{' of those shown' if shape.dim > len(shape.ranks) else ''} do. With the mean left in, the largest takes"
             f" {percent(shape.uncentred)}: the mean cosine alone demands {percent(shape.floor)} (n = {count(shape.n)},"
             f" d = {count(shape.dim)}).{noise}",
