@@ -82,7 +82,7 @@ def isotropic_counts(edges: Float64, n: int, dim: int) -> Float64:
 
     Examples
     --------
-    >>> isotropic_counts(np.array([-1.0, 0.0, 1.0]), 100, 384).tolist()
+    >>> isotropic_counts(np.array([-1.0, 0.0, 1.0]), 100, 384).round(6).tolist()
     [50.0, 50.0]
     """
     if dim == 1:

@@ -55,14 +55,15 @@ def portrait_plates(pictures: Pictures) -> Iterator[Plate]:
     if pictures.spectrum is not None:
         shape = pictures.spectrum
         above = int(np.sum(shape.shares > shape.edge))
+        passing = f"{count(above) if above else 'none'}{' of those shown' if shape.dim > len(shape.ranks) else ''}"
         noise = f" Single eigenvalues are noise here: {shape.refusal}." if shape.refusal else ""
         numbers = np.stack([shape.ranks, shape.shares, shape.isotropic], axis=1)
         yield Plate(
             "spectrum",
             "Spectrum",
             f"The first principal component has {percent(float(shape.shares[0]))} of the variance; without any order no"
-            f" eigenvalue would pass the Marchenko–Pastur edge, {percent(shape.edge)}, which {count(above) if above else 'none'}"
-            f"{' of those shown' if shape.dim > len(shape.ranks) else ''} do. With the mean left in, the largest takes"
+            f" eigenvalue would pass the Marchenko–Pastur edge, {percent(shape.edge)}, which {passing}"
+            f" do. With the mean left in, the largest takes"
             f" {percent(shape.uncentred)}: the mean cosine alone demands {percent(shape.floor)} (n = {count(shape.n)},"
             f" d = {count(shape.dim)}).{noise}",
             figures.spectrum_figure(shape),
