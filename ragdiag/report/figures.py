@@ -181,7 +181,10 @@ def occurrence_figure(picture: Occurrence) -> Figure:
             line = {"color": GREY, "dash": "dash", "width": 2, "shape": "hvh"}
             figure.add_scatter(**shown, mode="lines", line=line)
     most = 1.2 * max(int(picture.counts.counts.max()), float(picture.counts.expected.max()))
-    ticks = [t for t in (0, 1, 5, 20, 100, 500, 2000, 10_000, 50_000, 200_000, 1_000_000) if t <= most]
+    ticks = [0]
+    for tick in (1, 5, 20, 100, 500, 2000, 10_000, 50_000, 200_000, 1_000_000):
+        if np.sqrt(tick) - np.sqrt(ticks[-1]) > 0.07 * np.sqrt(most) and tick <= most:
+            ticks.append(tick)
     figure.update_yaxes(tickvals=np.sqrt(ticks), ticktext=[count(t) for t in ticks])
     named = rows[:: max(len(rows) // 8, 1)]
     figure.update_xaxes(tickvals=named, ticktext=[count(int(edges[row])) for row in named])

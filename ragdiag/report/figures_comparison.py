@@ -11,6 +11,7 @@ from ragdiag.report.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, blank
 from ragdiag.report.labels import label
 from ragdiag.retrieval.comparison import Comparison, SimilarityScores
 from ragdiag.retrieval.losses import Losses
+from ragdiag.retrieval.significance import SIGNIFICANT
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -34,9 +35,8 @@ def differences_figure(comparison: Comparison) -> Figure:
     rows = list(range(len(shown)))
     deltas = [paired.delta for _, paired in shown]
     values = [delta.value or 0.0 for delta in deltas]
-    colors = [
-        GREEN if (d.low or 0.0) > 0 else RED if (d.high if d.high is not None else 0.0) < 0 else GREY for d in deltas
-    ]
+    proven = [p.p is not None and p.p < SIGNIFICANT for _, p in shown]
+    colors = [(GREEN if v > 0 else RED) if sure else GREY for v, sure in zip(values, proven, strict=True)]
     figure.add_scatter(
         x=values,
         y=rows,

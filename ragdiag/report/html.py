@@ -70,13 +70,14 @@ def to_html(report: Report, *, texts: bool = True) -> str:
             style=_asset("page.css"),
             data=script_json(figures),
             headline=headline(report),
+            audited=audited(report),
             portrait=portrait,
             compared=compared,
             map=the_map,
             map_caption="" if the_map is None else map_caption(the_map),
             layers={key: name for key, (name, *_) in LAYERS.items()},
             shown_at_first=SHOWN_AT_FIRST,
-            verdicts=[] if report.comparison is None else comparison_verdict(report.comparison),
+            verdicts=comparison_verdict(report.comparison) if report.comparison and audited(report) else [],
             rules={rule.code: rule for rule in RULES},
             texts=texts,
         ).strip()
@@ -96,12 +97,20 @@ def headline(report: Report) -> tuple[str, str]:
 
     Such as ``"1 error, 6 warnings; first of all: another similarity ranks better."``
     """
+    if not audited(report) and report.comparison is not None:
+        first, *others = comparison_verdict(report.comparison)
+        return first, " ".join(others)
     said = verdict(report)
     worst = report.worst()
     if worst is None or worst is Severity.INFO:
         head, _, rest = said.partition(". ")
         return head.rstrip(".") + ".", rest
     return f"{said.rstrip('.')}; first of all: {report.findings[0].title}.", ""
+
+
+def audited(report: Report) -> bool:
+    """Whether any rule was asked; of a comparison alone none is."""
+    return bool(report.findings or report.passed or report.skipped)
 
 
 def script_json(value: object) -> str:

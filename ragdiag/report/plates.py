@@ -177,8 +177,8 @@ def comparison_plates(comparison: Comparison) -> Iterator[Plate]:
             "differences",
             "Differences to the store's own similarity",
             f"Mean paired difference of {metric} to {comparison.baseline} over {count(comparison.queries)} queries,"
-            f" with 95 % intervals. Green is better, red is worse, grey is not proven; the dotted line is the smallest"
-            f" difference that counts, {comparison.min_effect:g}.",
+            f" with 95 % intervals. Green is proven better, red proven worse (Holm), grey neither; the"
+            f" dotted line is the smallest difference that counts, {comparison.min_effect:g}.",
             figures_comparison.differences_figure(comparison),
             ("similarity", metric, "difference", "p"),
             tuple(

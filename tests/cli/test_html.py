@@ -106,3 +106,6 @@ def test_a_comparison_has_a_page_too(capsys: Capture, tmp_path: Path) -> None:
     assert_self_contained(page)
     assert {"differences", "queries"} <= set(page.figures)
     assert "Labelled retrieval" in page.text
+    assert [section["id"] for section in page.find("section")] == ["comparison", "method"]
+    assert page.text.count("Leave it alone") + page.text.count("Rank by") == 1
+    assert "No rule" not in page.text
