@@ -31,7 +31,7 @@ def differences_figure(comparison: Comparison) -> Figure:
     """Mean paired difference of each similarity to the baseline, with its interval; the best on top."""
     metric = comparison.metric
     shown = [(name, run.scores[metric]) for name, run in candidates(comparison)][::-1]
-    figure = blank(f"difference of {metric} to {comparison.baseline}", "", height=max(200, 120 + 34 * len(shown)))
+    figure = blank(f"difference of {metric}", "", height=max(200, 120 + 34 * len(shown)))
     rows = list(range(len(shown)))
     deltas = [paired.delta for _, paired in shown]
     values = [delta.value or 0.0 for delta in deltas]
