@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from ragdiag import Report, audit
-from ragdiag.pictures.listed import hub_positions, poisson_counts
+from ragdiag import Plan, Report, audit
+from ragdiag.errors import StoreError
+from ragdiag.pictures.listed import Chunk, hub_positions, poisson_counts
 from ragdiag.stores import ArrayStore
 from ragdiag.testing.worlds import isotropic
+from ragdiag.types import Batch
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,23 @@ def test_orphans_that_are_named_are_in_no_list(report: Report) -> None:
     listed = report.pictures.occurrences[0]
     assert len(listed.orphan_examples) == min(5, listed.orphans)
     assert not {one.id for one in listed.orphan_examples} & {hub.chunk.id for hub in listed.hubs}
+
+
+class Gone(ArrayStore):
+    """A store whose documents are deleted while it is audited."""
+
+    def fetch(self, ids: Sequence[str]) -> Batch:
+        raise StoreError("there is no such document", hint="")
+
+
+def test_hubs_that_are_gone_meanwhile_cost_their_texts_and_not_the_audit() -> None:
+    rng = np.random.default_rng(0)
+    X, Q = isotropic(rng, 500, 24), isotropic(rng, 200, 24)
+    Q[:, 0] += 0.7
+    X[17], X[17, 0] = 0, 1
+    plan = Plan(select=("ANI",))  # whose findings name no documents
+    pictures = audit(Gone(X, texts=["here"] * 500, metric="cosine"), query_vectors=Q, plan=plan).pictures
+    assert pictures is not None
+    assert pictures.occurrences[0].hubs[0].chunk == Chunk("17", None)
+    assert pictures.map is not None
+    assert len(pictures.map.chunks) == 700
