@@ -4,11 +4,12 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint c
 HANDBOOK := examples/handbook
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit minimal bench clean
+.PHONY: help demo test lint types unit minimal browser bench clean
 
 help:
 	@echo "make demo     audit the example handbook (installs the core alone; about a minute the first time)"
 	@echo "make test     lint, types, tests and the minimal install (installs everything for development)"
+	@echo "make browser  the HTML report in Chromium, with axe-core; screenshots in build/screenshots (needs Chromium, npm)"
 	@echo "make bench    measure honesty of intervals, false alarms, harm done, memory and speed"
 	@echo "make clean    remove the virtual environments and what was built"
 
@@ -49,6 +50,11 @@ unit: .venv/.dev
 minimal: .venv-minimal/.core
 	.venv-minimal/bin/ragdiag --help > /dev/null
 	.venv-minimal/bin/python tests/minimal_install.py
+
+# Those of `make test` skip what is not on the machine; this fetches axe-core and says what was skipped.
+browser: .venv/.dev
+	npm install --silent --no-save --prefix build/browser axe-core@4
+	.venv/bin/python -m pytest -rs tests/report/test_page_in_browser.py
 
 bench: .venv/.dev
 	.venv/bin/python benchmarks/memory.py

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+import ragdiag.report.notebook  # noqa: F401  says how a notebook shows what is returned
 from ragdiag.engine import Engine, LocalEngine, Progress
 from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
 from ragdiag.findings.rules import check_rules, selected
 from ragdiag.geometry.portrait import portrait
 from ragdiag.observe import observe
+from ragdiag.pictures.draw import draw
 from ragdiag.plan import Plan
 from ragdiag.report.model import Report, Sampling
 from ragdiag.report.run import run_info
@@ -126,6 +128,7 @@ def audit(
         comparison = _compare(runs, words, seen, plan, labels)
         evidence = Evidence(seen, drawn, comparison, opened.fetch, ann)
         checked_rules = check_rules(evidence, select=plan.select, ignore=plan.ignore)
+        pictures = draw(seen, drawn, opened.fetch, plan.rng("pictures"), group_by=plan.group_by)
         return Report(
             store=info,
             measures=drawn.measures,
@@ -146,6 +149,7 @@ def audit(
             ann=ann,
             sketch=seen.documents.sketch,
             model=embeddings if isinstance(embeddings, str) else "",
+            pictures=pictures,
         )
 
 

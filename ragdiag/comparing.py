@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import ragdiag.report.notebook  # noqa: F401  says how a notebook shows what is returned
 from ragdiag.engine import Engine, LocalEngine, Progress, SamePasses, Step
 from ragdiag.errors import ConfigError, JudgementsError, SimilarityError, StoreError
 from ragdiag.geometry.anisotropy import sampled_mean_cosine

@@ -33,6 +33,8 @@ class Plan:
     ann_target : float or None
         Recall that the store's own search should have, above 0 and below 1; its settings are tried then. None tries
         none and looks for .95 at the present one.
+    group_by : str
+        Key of the metadata by which the pictures group the documents; "" guesses one by its name.
     """
 
     sample_queries: int = 2000
@@ -44,6 +46,7 @@ class Plan:
     min_effect: float = 0.01
     ann_queries: int = 200
     ann_target: float | None = None
+    group_by: str = ""
 
     def __post_init__(self) -> None:
         for name in ("sample_queries", "sample_documents", "k", "seed", "ann_queries"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "examples" / "handbook"
-EXTRAS = ("torch", "sentence_transformers", "ragas", "pyarrow", "langchain", "langchain_community")
+EXTRAS = ("torch", "sentence_transformers", "ragas", "pyarrow", "plotly", "langchain", "langchain_community")
 PLANTED = {"SIM002", "HUB001", "IDX004", "IDX006", "IDX007", "IDX009", "IDX010"}
 
 
@@ -42,12 +42,16 @@ def main() -> None:
         missing = ragdiag("audit", str(parquet))
         if missing.returncode != 2 or "pip install 'ragdiag[parquet]'" not in missing.stderr:
             sys.exit(f"a missing extra is not named: {missing.stderr}")
+        page = Path(folder) / "page.html"
+        missing = ragdiag("audit", f"faiss:{store}", "--html", str(page))
+        if missing.returncode != 2 or "pip install 'ragdiag[html]'" not in missing.stderr or page.exists():
+            sys.exit(f"a missing extra is not named: {missing.stderr}")
     listed = ragdiag("stores").stdout
     engines = ("chroma", "qdrant", "pgvector", "lancedb", "milvus", "sqlite-vec", "duckdb")
     unsaid = [name for name in engines if f"ragdiag[{name}]" not in listed]
     if unsaid or "broken" in listed:
         sys.exit(f"ragdiag stores does not say how to install {unsaid}: {listed}")
-    print("minimal install: 3 passed, 0 failed")
+    print("minimal install: 4 passed, 0 failed")
 
 
 if __name__ == "__main__":

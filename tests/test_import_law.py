@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 HOUSE = (
     ("errors",),
     ("types",),
-    ("vectors", "checks", "numbers"),
+    ("vectors", "checks", "numbers", "display"),
     ("plugins", "stores"),  # an adapter is found by one and described by the other
     ("engine",),
     ("statistics",),
@@ -19,6 +19,7 @@ HOUSE = (
     ("similarities",),
     ("retrieval",),
     ("findings",),
+    ("pictures",),
     ("report",),
     ("changes",),
     ("plan", "config"),
@@ -33,7 +34,7 @@ HOUSE = (
 )
 LINE = {name: i for i, names in enumerate(HOUSE) for name in names}
 HEAVY = {"faiss", "pyarrow", "langchain", "langchain_core", "langchain_community", "sentence_transformers", "torch"}
-HEAVY |= {"bm25s"}
+HEAVY |= {"bm25s", "jinja2", "pandas", "plotly", "sklearn"}
 FILES = sorted((ROOT / "ragdiag").rglob("*.py"))
 
 

@@ -10,7 +10,9 @@ import click
 from ragdiag.cli.options import (
     DEVICE,
     EMBEDDINGS,
+    HTML,
     MIN_EFFECT,
+    NO_TEXTS,
     QUERY_VECTORS,
     SAMPLE_DOCUMENTS,
     SEED,
@@ -20,7 +22,7 @@ from ragdiag.cli.options import (
     formats,
     share,
 )
-from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
+from ragdiag.cli.output import check_page, check_writable, deliver, deliver_page, refuse_inputs, stdout_kept_clean
 from ragdiag.config import AUDIT_FORMATS, FAIL_ON, load_config
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class _ConfiguredCommand(click.Command):
 @click.option("--ragas", metavar="FILE", help="A Ragas result, JSON lines: says why its worst rows are so.")
 @formats("JSON follows the schema ragdiag.audit/1.", AUDIT_FORMATS)
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write there; - is stdout.")
+@HTML
+@NO_TEXTS
 @click.option("--select", multiple=True, callback=codes, metavar="CODES", help="Only these rules: HUB,IDX001.")
 @click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these rules.")
 @click.option(
@@ -90,6 +94,9 @@ class _ConfiguredCommand(click.Command):
     callback=share,
     help="Recall that the store's own search should have: tries its settings.",
 )
+@click.option(
+    "--group-by", metavar="KEY", default="", help="Key of the metadata by which the page of --html groups documents."
+)
 @SEED
 @MIN_EFFECT
 @DEVICE
@@ -102,6 +109,8 @@ def audit(
     ragas: str | None,
     format_: str,
     output: Path | None,
+    html: Path | None,
+    no_texts: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
@@ -110,6 +119,7 @@ def audit(
     sample_documents: int,
     k: int,
     ann_target: float | None,
+    group_by: str,
     seed: int,
     min_effect: float,
     device: str | None,
@@ -124,6 +134,7 @@ def audit(
       ragdiag audit faiss:./my_index
       ragdiag audit ./vectors.npy --queries ./beir --query-vectors ./queries.npy
       ragdiag audit ./vectors.npy --format json --fail-on warning > audit.json
+      ragdiag audit ./vectors.npy --html report.html
       ragdiag audit "v.parquet?vector=embedding&id=id&text=text" --select HUB
 
     Defaults can be set in pyproject.toml, under [tool.ragdiag]. Exits with 0 when clean, 1 for findings at
@@ -135,6 +146,7 @@ def audit(
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (store, queries, query_vectors, ragas, baseline))
+    check_page(html, output, (store, queries, query_vectors, ragas, baseline))
     from ragdiag.auditing import audit as run_audit
     from ragdiag.cli.codes import check_codes
     from ragdiag.cli.progress import StderrProgress
@@ -159,6 +171,7 @@ def audit(
         ignore=ignore,
         min_effect=min_effect,
         ann_target=ann_target,
+        group_by=group_by,
     )
     engine = engine_for(device)
     with stdout_kept_clean(), StderrProgress() as progress:
@@ -181,6 +194,11 @@ def audit(
         left_out = tuple(code for code in known if code not in looked)
         change = diff(earlier, report, ignore=left_out, min_effect=min_effect)
         report = with_drift_findings(report, change)
+    if no_texts:
+        from ragdiag.report.without_texts import without_texts
+
+        report = without_texts(report)
+    deliver_page(report, html, texts=not no_texts)
     _show(report, change, fail_on, format_, output, width)
     return EXIT_FINDINGS if _fails(report, change, fail_on) else 0
 

@@ -13,14 +13,16 @@ from ragdiag.cli.options import (
     DEVICE,
     EMBEDDINGS,
     FIT_DOCUMENTS,
+    HTML,
     MIN_EFFECT,
+    NO_TEXTS,
     OUTPUT,
     QUERY_VECTORS,
     SEED,
     WIDTH,
     formats,
 )
-from ragdiag.cli.output import check_writable, deliver, refuse_inputs, stdout_kept_clean
+from ragdiag.cli.output import check_page, check_writable, deliver, deliver_page, refuse_inputs, stdout_kept_clean
 
 if TYPE_CHECKING:
     from ragdiag.report.model import Report
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 @click.option("--frontier", is_flag=True, help="Score truncated and quantised vectors too.")
 @formats("JSON follows the schema ragdiag.audit/1, under `comparison`.")
 @OUTPUT
+@HTML
+@NO_TEXTS
 @FIT_DOCUMENTS
 @SEED
 @MIN_EFFECT
@@ -69,6 +73,8 @@ def compare(
     frontier: bool,
     format_: str,
     output: Path | None,
+    html: Path | None,
+    no_texts: bool,
     sample_documents: int,
     seed: int,
     min_effect: float,
@@ -92,6 +98,7 @@ def compare(
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (store, queries, query_vectors))
+    check_page(html, output, (store, queries, query_vectors))
     from ragdiag.cli.progress import StderrProgress
     from ragdiag.comparing import compare as run_comparison
     from ragdiag.engine.device import engine_for
@@ -127,6 +134,11 @@ def compare(
         sampling=Sampling(n, 0, min(sample_documents, n), comparison.queries, plan.k, seed),
         run=run_info(started, time.perf_counter() - clock),
     )
+    if no_texts:
+        from ragdiag.report.without_texts import without_texts
+
+        report = without_texts(report)
+    deliver_page(report, html, texts=not no_texts)
     _show(report, format_, output, width)
     return 0
 

@@ -33,6 +33,13 @@ def codes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 
 QUERY_VECTORS = click.option("--query-vectors", metavar="FILE", help="Their vectors: a .npy file, one row per query.")
 EMBEDDINGS = click.option("--embeddings", metavar="PROVIDER:MODEL", help="The embedding model that filled the store.")
+HTML = click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a page with figures there too, one file that works offline (extra html).",
+)
+NO_TEXTS = click.option("--no-texts", is_flag=True, help="Leave texts, queries and metadata out; ids and numbers stay.")
 SAMPLE_DOCUMENTS = click.option(
     "--sample-documents",
     metavar="N",

@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ragdiag.errors import ConfigError
 from ragdiag.report.escape import clean, encodable
+
+if TYPE_CHECKING:
+    from ragdiag.report.model import Report
 
 LOG_WIDTH = 80
 # Longer lines of prose are hard to read, however wide the window is.
@@ -65,6 +69,26 @@ def deliver(render: Callable[..., str], output: Path | None, *, width: int | Non
         return
     write_atomically(output, render(width=width or LOG_WIDTH, color=False, encoding="utf-8") + "\n")
     complain(f"{output} written. {said}".rstrip(), kind="ragdiag")
+
+
+def check_page(html: Path | None, output: Path | None, given: Iterable[str | Path | None]) -> None:
+    """Raise before the work where the page of ``--html`` could not be written after it."""
+    if html is None:
+        return
+    check_writable(html)
+    refuse_inputs(html, given)
+    if output is not None and html.resolve() == output.resolve():
+        raise ConfigError(f"--html and --output are both {html}", hint="give two files")
+    from ragdiag.report.html import check_installed
+
+    check_installed()
+
+
+def deliver_page(report: Report, html: Path | None, *, texts: bool) -> None:
+    """Write the page of ``--html``, where one was asked for."""
+    if html is not None:
+        write_atomically(html, report.to_html(texts=texts) + "\n")
+        complain(f"{html} written.", kind="ragdiag")
 
 
 def hush() -> None:

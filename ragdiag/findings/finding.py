@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ragdiag.display import Displayed
 from ragdiag.types import Measure, Severity
 
 
@@ -47,7 +48,7 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Displayed):
     """One thing that is wrong with the store, with its evidence.
 
     Attributes

@@ -23,8 +23,10 @@ def groups(hashes: NDArray[np.uint64], usable: NDArray[np.bool_]) -> list[IntArr
     order = positions[np.argsort(hashes[positions], kind="stable")]
     if len(order) == 0:
         return []
-    starts = np.flatnonzero(np.diff(hashes[order])) + 1
-    found = [part for part in np.split(order, starts) if len(part) > 1]
+    starts = np.flatnonzero(np.diff(hashes[order], prepend=~hashes[order[:1]]))
+    ends = np.append(starts[1:], len(order))
+    # Nearly all are alone, and are not cut out one by one.
+    found = [order[starts[i] : ends[i]] for i in np.flatnonzero(ends - starts > 1)]
     return sorted(found, key=lambda part: (-len(part), int(part[0])))
 
 

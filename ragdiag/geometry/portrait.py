@@ -45,12 +45,15 @@ class Portrait:
     matched_hubs : mapping of str to MatchedHubs
         By side, ``"document"`` and ``"query"``: what a normal store of the same mean and spectrum has. Only where
         the hubness is notable.
+    shape : Spectrum or None
+        Of the directions; None where no vectors were read.
     """
 
     measures: Mapping[str, Measure]
     marks: Mapping[str, IntArray]
     split: Populations | None
     matched_hubs: Mapping[str, MatchedHubs]
+    shape: spectrum.Spectrum | None = None
 
 
 def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
@@ -83,7 +86,7 @@ def portrait(seen: Observed, rng: np.random.Generator) -> Portrait:
         "alignment.misplaced": lost,
     }
     matched = hubs.matched(seen, X, shape, split, measures, rng)
-    return Portrait(measures, marks, split, matched)
+    return Portrait(measures, marks, split, matched, shape)
 
 
 def _directions(docs: Documents, X: Float32, shape: spectrum.Spectrum) -> dict[str, Measure]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from ragdiag.display import Displayed
+from ragdiag.errors import MissingExtraError
 from ragdiag.findings.finding import Finding
+from ragdiag.pictures.draw import Pictures
 from ragdiag.retrieval.ann import AnnCheck
 from ragdiag.retrieval.comparison import Comparison
 from ragdiag.statistics.sketch import Sketch
 from ragdiag.types import Measure, Severity, StoreInfo
+
+if TYPE_CHECKING:
+    from ragdiag.report.plots import Plots
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Displayed):
     """What `ragdiag.audit` returns.
 
     Attributes
@@ -77,6 +85,8 @@ class Report:
         By which a later audit can tell whether the vectors drifted; None where the store was not audited.
     model : str
         The embedding model as it was named, ``provider:model``; "" where none was.
+    pictures : Pictures or None
+        What the figures show; None where no vectors were read.
     """
 
     store: StoreInfo
@@ -91,10 +101,40 @@ class Report:
     ann: AnnCheck | None = None
     sketch: Sketch | None = field(default=None, repr=False)
     model: str = ""
+    pictures: Pictures | None = field(default=None, repr=False, compare=False)
 
     def worst(self) -> Severity | None:
         """Return the severity of the worst finding, None when there is none."""
         return max((finding.severity for finding in self.findings), default=None)
+
+    @property
+    def plot(self) -> Plots:
+        """Figures of this report: ``report.plot.map()``; see `ragdiag.report.plots.Plots`."""
+        from ragdiag.report.plots import Plots
+
+        return Plots(self)
+
+    def to_pandas(self) -> Any:
+        """Return the measures as a DataFrame: value, low, high, null, n, undefined; needs pandas."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise MissingExtraError("pandas is not installed", hint="pip install 'ragdiag[pandas]'") from error
+        return pandas.DataFrame(
+            [
+                {
+                    "measure": name,
+                    **{key: getattr(m, key) for key in ("value", "low", "high", "null", "n", "undefined")},
+                }
+                for name, m in self.measures.items()
+            ]
+        )
+
+    def to_html(self, *, texts: bool = True) -> str:
+        """Return the report as one HTML page that needs nothing else; see `ragdiag.report.html.to_html`."""
+        from ragdiag.report.html import to_html
+
+        return to_html(self, texts=texts)
 
     def __str__(self) -> str:
         from ragdiag.report.terminal import to_text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from ragdiag.display import Displayed
 from ragdiag.errors import ConfigError, MissingExtraError
 from ragdiag.retrieval.losses import Losses
 from ragdiag.retrieval.retrieved import Retrieved
@@ -63,7 +64,7 @@ class SimilarityScores:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayed):
     """Similarities side by side on the same queries.
 
     Attributes
@@ -173,7 +174,7 @@ class Comparison:
         try:
             pandas = import_module("pandas")
         except ImportError as error:
-            raise MissingExtraError("pandas is not installed", hint="pip install pandas") from error
+            raise MissingExtraError("pandas is not installed", hint="pip install 'ragdiag[pandas]'") from error
         return pandas.DataFrame(list(self.table))
 
     @property

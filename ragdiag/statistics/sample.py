@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +23,14 @@ class Sample:
     vectors : ndarray of float32, shape (s, d)
         As stored.
     texts : tuple of (str or None), length s
+    metadata : tuple of (mapping or None), length s
+        Untrusted; empty where it was not asked for.
     """
 
     positions: IntArray
     vectors: Float32
     texts: tuple[str | None, ...]
+    metadata: tuple[Mapping[str, Any] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -53,6 +58,7 @@ class SampleStep:
         self._positions: list[IntArray] = [np.empty(0, dtype=np.int64)]
         self._vectors: list[Float32] = [np.empty((0, dim), dtype=np.float32)]
         self._texts: list[str | None] = []
+        self._metadata: list[Mapping[str, Any] | None] = []
 
     def step(self, block: Block) -> None:
         """Take in one block."""
@@ -63,11 +69,13 @@ class SampleStep:
         self._vectors.append(block.batch.vectors[rows])
         texts = block.batch.texts
         self._texts.extend(texts[i] if texts is not None else None for i in rows)
+        metadata = block.batch.metadata
+        self._metadata.extend(metadata[i] if metadata is not None else None for i in rows)
 
     def result(self) -> Sample:
         """Return what was picked so far."""
         positions = np.concatenate(self._positions)
         picked = self._rank[np.searchsorted(self._wanted, positions)]
         order = np.argsort(picked)
-        texts = tuple(self._texts[i] for i in order)
-        return Sample(positions[order], np.concatenate(self._vectors)[order], texts)
+        texts, metadata = (tuple(kept[i] for i in order) for kept in (self._texts, self._metadata))
+        return Sample(positions[order], np.concatenate(self._vectors)[order], texts, metadata)
