@@ -8,7 +8,7 @@ import numpy as np
 
 from ragdiag.engine.base import Progress
 from ragdiag.engine.products import HOST, Held, Products
-from ragdiag.statistics.best import Best
+from ragdiag.statistics.best import Best, Floor
 from ragdiag.statistics.bounds import Prefix, Whole, below
 from ragdiag.statistics.exact import Exact
 from ragdiag.statistics.neighbors import Neighbors
@@ -75,7 +75,7 @@ class AllPairs:
         self._norms: Float64 = np.ldexp(norms, -self._exponent)
         self._exact = Exact(self._vectors)
         self._best = Best(len(vectors), k, seed=seed)
-        self._low = Best(len(vectors), k)
+        self._floor = Floor(len(vectors), k)
         self._waiting: list[tuple[IntArray, IntArray, Float32]] = []
         self._bound: Whole | Prefix = Whole(mapped.shape[1])
         self._held = self._hold()
@@ -137,7 +137,7 @@ class AllPairs:
         self._best.add(rows.start + row[hit], self._positions[columns.start + column[hit]], exact[hit])
 
     def _limit(self, tile: slice) -> Float64:
-        limit: Float64 = np.maximum(self._best.scores[tile, -1], self._low.scores[tile, -1])
+        limit: Float64 = np.maximum(self._best.scores[tile, -1], self._floor.kth[tile])
         return limit
 
     def _low_of(self, query: IntArray, document: IntArray, upper: Float32) -> Float64:
@@ -146,7 +146,9 @@ class AllPairs:
         return low
 
     def _wait(self, query: IntArray, document: IntArray, upper: Float32) -> None:
-        self._low.add(query, document, self._low_of(query, document, upper))
+        order = np.argsort(query, kind="stable") if len(query) and (np.diff(query) < 0).any() else slice(None)
+        low = self._low_of(query, document, upper)
+        self._floor.raise_to(query[order], np.nextafter(low[order].astype(np.float32), np.float32(-np.inf)))
         self._waiting.append((query, document, upper))
 
     def _settle(self) -> None:

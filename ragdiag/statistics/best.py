@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ragdiag.types import Float64, IntArray
+from ragdiag.types import Float32, Float64, IntArray
 
 _WIDE = 4  # times k: a query with more candidates at once is sorted apart
 
@@ -95,6 +95,38 @@ class Best:
         row, rank, order = queries[kept], rank[kept], order[kept]
         self.scores[row], self.positions[row] = -np.inf, -1
         self.scores[row, rank], self.positions[row, rank] = scores[order], positions[order]
+
+
+class Floor:
+    """What the k-th best score of each of m queries is at least, from lower bounds of scores.
+
+    Attributes
+    ----------
+    kth : ndarray of float32, shape (m,)
+        −inf where fewer than k bounds have been seen.
+    """
+
+    def __init__(self, m: int, k: int) -> None:
+        self._known = np.full((m, k), -np.inf, dtype=np.float32)
+        self.kth = np.full(m, -np.inf, dtype=np.float32)
+
+    def raise_to(self, queries: IntArray, low: Float32) -> None:
+        """Take in lower bounds of the scores of other documents, one per entry; sorted by query."""
+        if len(queries) == 0:
+            return
+        k = self._known.shape[1]
+        first = np.flatnonzero(np.diff(queries, prepend=-1))
+        touched = queries[first]
+        row = np.cumsum(np.diff(queries, prepend=queries[0]) > 0)
+        rank = np.arange(len(queries)) - first[row]
+        # Of very many bounds some will do: it is still a lower bound.
+        some = rank < 8 * k
+        every = np.full((len(touched), k + min(int(rank.max()) + 1, 8 * k)), -np.inf, dtype=np.float32)
+        every[:, :k] = self._known[touched]
+        every[row[some], k + rank[some]] = low[some]
+        every.partition(every.shape[1] - k, axis=1)
+        self._known[touched] = every[:, -k:]
+        self.kth[touched] = every[:, -k]
 
 
 def rounded(scores: Float64) -> Float64:
