@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,10 @@ import json, sys, time
 from ragdiag import audit
 def peak():  # of this program alone: getrusage would count the parent's, which forked it
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
-before, clock = peak(), time.perf_counter()
+before, clock, busy = peak(), time.perf_counter(), time.process_time()
 report = audit(sys.argv[1])
 print(json.dumps({"before": before, "peak": peak(), "seconds": time.perf_counter() - clock,
+                  "busy": time.process_time() - busy,
                   "findings": [f.code for f in report.findings], "n": report.store.count}))
 """
 
@@ -41,15 +43,21 @@ def write_vectors(path: Path, n: int, dim: int) -> None:
     out.flush()
 
 
+def audited(path: Path) -> dict[str, Any]:
+    """Audit in a fresh process, and return what it took."""
+    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
 def main(n: int = 1_000_000, dim: int = 384) -> None:
     """Measure one audit and print a Markdown row."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.npy"
         write_vectors(path, n, dim)
-        done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    seen = json.loads(done.stdout)
+        seen = audited(path)
     print("| vectors | peak over start-up, MiB | start-up, MiB | seconds | findings |\n|---|---|---|---|---|")
     print(
         f"| {n:,} × {dim} | {seen['peak'] - seen['before']:,.0f} | {seen['before']:,.0f} | {seen['seconds']:,.0f} |"
