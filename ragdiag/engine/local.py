@@ -12,11 +12,10 @@ from ragdiag.engine.base import Block, Progress, Step
 from ragdiag.engine.products import HostProducts, Products
 from ragdiag.errors import StoreError
 from ragdiag.stores.base import VectorStore
-from ragdiag.types import Batch, Float32, Float64
-from ragdiag.vectors import row_norms
+from ragdiag.types import Batch
+from ragdiag.vectors import quick_norms
 
 LONGEST = 1e18  # a longer vector's square is beyond float32
-SMALL, LARGE = 1e-12, 1e12  # squares of such lengths are well within it
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,6 @@ class LocalEngine:
 
 def block_of(start: int, batch: Batch, products: Products) -> Block:
     """Return a batch with what every statistic needs to know of its rows."""
-    norms = _norms(batch.vectors)
+    norms = quick_norms(batch.vectors)
     usable = np.isfinite(norms) & (norms < LONGEST)
     return Block(start, batch, np.where(usable, norms, 0.0), usable, products)
-
-
-def _norms(vectors: Float32) -> Float64:
-    """Return lengths within 1e-6 of themselves: by float32 where its squares neither overflow nor vanish."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        norms: Float64 = np.sqrt(np.einsum("ij,ij->i", vectors, vectors).astype(np.float64))
-        odd = ~((norms > SMALL) & (norms < LARGE))
-        if odd.any():
-            norms[odd] = row_norms(vectors[odd])
-        return norms

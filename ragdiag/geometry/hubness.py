@@ -265,7 +265,9 @@ def top_percent_share(occ: Occurrences) -> Measure:
     top = max(1, round(n / 100))
 
     def statistic(counts: IntArray, m: int) -> float:
-        return float(np.partition(counts, n - top)[n - top :].sum() / counts.sum())
+        tally = np.bincount(counts)[::-1]  # how many documents have each count, the largest first: no need to sort them
+        taken = np.diff(np.minimum(np.cumsum(tally), top), prepend=0)
+        return float(taken @ np.arange(len(tally) - 1, -1, -1) / counts.sum())
 
     quantiles = stats.binom.ppf((np.arange(n - top, n) + 0.5) / n, occ.queries, occ.chance)
     null = float(quantiles.sum()) / float(occ.counts.sum())

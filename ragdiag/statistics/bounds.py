@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.types import Float32, Float64
-from ragdiag.vectors import row_norms
+from ragdiag.vectors import quick_norms, row_norms
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 UNDERFLOW = 2.0**-125  # what one product and one sum below the range of float32 can lose
@@ -79,6 +79,12 @@ class Prefix:
         s = eps / (1 - eps) * beta**2 + eta * (2 * beta + eta) + lost(r + 4) * ((beta + eta) ** 2 + 1.1)
         rest: Float64 = np.sqrt(left + 1.01 * s * norms**2) + dim * math.sqrt(r) * _FLOOR * (norms > 0)
         return y, rest
+
+
+def long_enough(X: Float32) -> Float64:
+    """Return lengths that are at least those of the rows, shape (n,), and hardly more."""
+    lengths: Float64 = quick_norms(X) * (1 + 4e-6)
+    return lengths
 
 
 def lost(terms: int) -> float:

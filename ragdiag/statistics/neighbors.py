@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ragdiag.engine.base import Block
 from ragdiag.engine.products import HOST, Held, Products
 from ragdiag.statistics.best import Best
-from ragdiag.statistics.bounds import Prefix, Whole, below
+from ragdiag.statistics.bounds import Prefix, Whole, below, long_enough
 from ragdiag.statistics.exact import Exact
 from ragdiag.statistics.tuning import DOCUMENTS, QUERIES, promising, tuned
 from ragdiag.types import Float32, Float64, IntArray, Similarity
@@ -118,7 +118,7 @@ class NeighborSearch:
 
     def search_mapped(self, positions: IntArray, documents: Float32, products: Products) -> None:
         """Search documents, shape (b, p), that the similarity has mapped."""
-        held, queries = products.hold(*self.bound.lower(documents, row_norms(documents))), self._held_by(products)
+        held, queries = products.hold(*self.bound.lower(documents, long_enough(documents))), self._held_by(products)
 
         def work(tile: slice) -> None:
             self.take(tile, positions, documents, products, products.upper(held, queries[tile]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,7 +87,8 @@ class SketchStep:
         batch = block.batch
         ids = _hash_ids(batch.ids)
         if self._numbered:
-            self._numbered = all(id_ == str(block.start + row) for row, id_ in enumerate(batch.ids))
+            numbers = map(str, range(block.start, block.start + len(batch)))
+            self._numbered = all(map(operator.eq, batch.ids, numbers))
         limit = self._ids[-1] if len(self._ids) == SIZE else np.uint64(2**64 - 1)
         rows = np.flatnonzero(ids <= limit)
         rows = rows[np.argsort(ids[rows], kind="stable")][:SIZE]
@@ -137,7 +139,5 @@ def decoded(whole: NDArray[np.int8], scale: Float32) -> Float32:
 
 
 def _hash_ids(ids: Sequence[str]) -> UInt64:
-    def hashed(id_: str) -> int:
-        return int.from_bytes(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-    return np.fromiter(map(hashed, ids), dtype=np.uint64, count=len(ids))
+    hashes = [hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids]
+    return np.frombuffer(b"".join(hashes), dtype="<u8").astype(np.uint64)
