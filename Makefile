@@ -4,13 +4,14 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint c
 HANDBOOK := examples/handbook
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit minimal browser bench clean
+.PHONY: help demo test lint types unit minimal browser bench honesty clean
 
 help:
 	@echo "make demo     audit the example handbook (installs the core alone; about a minute the first time)"
 	@echo "make test     lint, types, tests and the minimal install (installs everything for development)"
 	@echo "make browser  the HTML report in Chromium, with axe-core; screenshots in build/screenshots (needs Chromium, npm)"
-	@echo "make bench    measure honesty of intervals, false alarms, harm done, memory and speed"
+	@echo "make bench    measure speed against faiss and others, and memory (ten minutes)"
+	@echo "make honesty  measure honesty of intervals, false alarms and harm done (hours)"
 	@echo "make clean    remove the virtual environments and what was built"
 
 .venv/bin/python:
@@ -56,14 +57,17 @@ browser: .venv/.dev
 	npm install --silent --no-save --prefix build/browser axe-core@4
 	.venv/bin/python -m pytest -rs tests/report/test_page_in_browser.py
 
+# About ten minutes; docs/performance.md carries what it prints.
 bench: .venv/.dev
-	.venv/bin/python benchmarks/memory.py
+	.venv/bin/python benchmarks/performance.py
+
+# Hours: what the other pages of docs carry.
+honesty: .venv/.dev
 	.venv/bin/python benchmarks/false_alarms.py
 	.venv/bin/python benchmarks/gate.py
 	.venv/bin/python benchmarks/interval_honesty.py
 	.venv/bin/python benchmarks/recommender_safety.py
 	.venv/bin/python benchmarks/similarity_table.py
-	.venv/bin/python benchmarks/shared_search.py
 
 clean:
 	rm -rf .venv .venv-minimal build

@@ -28,7 +28,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from ragdiag.engine import Step, TorchEngine
+from ragdiag.engine import Step
 from ragdiag.engine.half import HalfProducts
 from ragdiag.engine.products import HostProducts, Products, cores
 from ragdiag.retrieval.shared import shared
@@ -149,17 +149,16 @@ def all_pairs(worlds: dict[str, Float32], repetitions: int) -> None:
 
 def queries(worlds: dict[str, tuple[Float32, Float32]], repetitions: int) -> None:
     """Some queries among many documents."""
+    kinds: dict[str, Products] = {"ragdiag": HostProducts(), "ragdiag --device cpu (bfloat16)": HalfProducts()}
     for name, (X, Q) in worlds.items():
         bound: dict[str, Any] = {}
 
-        def ours(kind: str, products: Products, X: Float32 = X, Q: Float32 = Q, bound: dict[str, Any] = bound) -> None:
-            bound[kind] = how(search(X, Q, products).bound)
+        def ours(kind: str, X: Float32 = X, Q: Float32 = Q, bound: dict[str, Any] = bound) -> None:
+            bound[kind] = how(search(X, Q, kinds[kind]).bound)
 
-        host, half = HostProducts(), HalfProducts()
         work: dict[str, Work] = {
             "faiss.knn": lambda X=X, Q=Q: faiss.knn(Q, X, K, metric=faiss.METRIC_INNER_PRODUCT),
-            "ragdiag": lambda ours=ours: ours("ragdiag", host),
-            "ragdiag --device cpu (bfloat16)": lambda ours=ours: ours("ragdiag --device cpu (bfloat16)", half),
+            **{kind: lambda kind=kind, ours=ours: ours(kind) for kind in kinds},
             "the GEMM alone": lambda X=X, Q=Q: gemm(X, Q),
         }
         times = measured(work, repetitions)
@@ -291,13 +290,11 @@ def whole_audit(n: int, dim: int, repetitions: int) -> None:
     print("| | wall, s | processor, s |\n|---|---|---|")
     print(f"| audit | {seen['seconds']:.1f} | {seen['busy']:.1f} |")
     print(f"| its main search as a bare GEMM | {own[0]:.1f} | {own[1]:.1f} |")
-    print(
-        f"| its other products: 200 documents under 8 more similarities and scalings, the Gram | {more[0]:.1f} | {more[1]:.1f} |"
-    )
+    others = "200 documents under 8 more similarities and scalings, the Gram"
+    print(f"| its other products: {others} | {more[0]:.1f} | {more[1]:.1f} |")
     print(f"\nall products ÷ audit: {(own[0] + more[0]) / seen['seconds']:.2f} of the wall time,", end=" ")
-    print(
-        f"{(own[1] + more[1]) / seen['busy']:.2f} of the processor's. Peak over start-up: {seen['peak'] - seen['before']:,.0f} MiB."
-    )
+    print(f"{(own[1] + more[1]) / seen['busy']:.2f} of the processor's.", end=" ")
+    print(f"Peak over start-up: {seen['peak'] - seen['before']:,.0f} MiB.")
 
 
 def main() -> None:
@@ -309,13 +306,9 @@ def main() -> None:
     options = parser.parse_args()
     by, times = (10 if options.quick else 1), options.repetitions
     rng = np.random.default_rng(0)
-    print(
-        f"{platform.machine()}, {cores()} cores, {_processor()}; Python {platform.python_version()}, numpy {np.__version__}, ",
-        end="",
-    )
-    print(
-        f"faiss {faiss.__version__}; {date.today():%Y-%m-%d}; load before: {os.getloadavg()[0]:.1f}. Medians of {times}."
-    )
+    print(f"{platform.machine()}, {cores()} cores, {_processor()}; Python {platform.python_version()}", end=", ")
+    print(f"numpy {np.__version__}, faiss {faiss.__version__}; {date.today():%Y-%m-%d}", end="; ")
+    print(f"load before: {os.getloadavg()[0]:.1f}. Medians of {times}.")
     n = 20_000 // by
     worlds = {"isotropic": normal(n, 768, 0, rng), "decaying": normal(n, 768, 2, rng)}
     real = real_vectors(options.stdlib)
@@ -323,13 +316,8 @@ def main() -> None:
         worlds[real[0]] = tiled(real[1], n, rng)
     all_pairs(worlds, times)
     m, n = 5000 // by, 100_000 // by
-    queries(
-        {
-            name: (normal(n, 768, power, rng), normal(m, 768, power, rng))
-            for name, power in (("isotropic", 0), ("decaying", 2))
-        },
-        times,
-    )
+    powers = {"isotropic": 0, "decaying": 2}
+    queries({name: (normal(n, 768, power, rng), normal(m, 768, power, rng)) for name, power in powers.items()}, times)
     others(worlds["isotropic"], normal(2000 // by, 768, 0, rng), times)
     eight(20_000 // by, 768, 2000 // by, times)
     statistics_of_all(1_000_000 // by, 384, times)
