@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ragdiag.budget import Budget
 from ragdiag.engine import Engine, LocalEngine, Progress
 from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
@@ -84,6 +85,7 @@ def audit(
     """
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     plan = plan or Plan()
+    budget = Budget(plan.max_seconds) if plan.max_seconds is not None else None
     selected(plan.select, plan.ignore)  # a wrong code is found before the work, not after
     with opened_store(store) as opened:
         info = opened.info
@@ -102,6 +104,7 @@ def audit(
             plan=plan,
             engine=engine or LocalEngine(),
             progress=progress,
+            budget=budget,
         )
         answers: tuple[str, ...] = ()
         if ragas is not None:
@@ -142,7 +145,7 @@ def audit(
                 seed=plan.seed,
             ),
             run=run_info(started, time.perf_counter() - clock),
-            notes=(*_notes(seen, labels), *ann.notes, *answers),
+            notes=(*_notes(seen, labels), *ann.notes, *answers, *([budget.note] if budget and budget.note else [])),
             ann=ann,
             sketch=seen.documents.sketch,
             model=embeddings if isinstance(embeddings, str) else "",

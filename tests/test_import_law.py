@@ -22,6 +22,7 @@ HOUSE = (
     ("report",),
     ("changes",),
     ("plan", "config"),
+    ("budget",),
     ("observe",),
     ("artefact",),
     ("destination",),
