@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 HOUSE = (
     ("errors",),
     ("types",),
-    ("vectors", "checks", "numbers"),
+    ("vectors", "checks", "numbers", "uninterrupted"),
     ("plugins", "stores"),  # an adapter is found by one and described by the other
     ("engine",),
     ("statistics",),
