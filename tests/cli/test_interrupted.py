@@ -68,9 +68,9 @@ from ragdiag.engine import LocalEngine
 
 ragdiag.cli.progress.PATIENCE = 0
 run = LocalEngine.run
-def again(*args, **options):
+def again(self, *args, **options):
     while True:
-        run(*args, **options)
+        run(LocalEngine(512), *args, **options)  # of one block there is nothing to say
 LocalEngine.run = again
 sys.exit(main(sys.argv[1:]))
 """
