@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import ragdiag.report.notebook  # noqa: F401  says how a notebook shows what is returned
+from ragdiag.budget import Budget
 from ragdiag.engine import Engine, LocalEngine, Progress
 from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
@@ -86,6 +87,7 @@ def audit(
     """
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     plan = plan or Plan()
+    budget = Budget(plan.max_seconds) if plan.max_seconds is not None else None
     selected(plan.select, plan.ignore)  # a wrong code is found before the work, not after
     with opened_store(store) as opened:
         info = opened.info
@@ -104,6 +106,7 @@ def audit(
             plan=plan,
             engine=engine or LocalEngine(),
             progress=progress,
+            budget=budget,
         )
         answers: tuple[str, ...] = ()
         if ragas is not None:
@@ -145,7 +148,7 @@ def audit(
                 seed=plan.seed,
             ),
             run=run_info(started, time.perf_counter() - clock),
-            notes=(*_notes(seen, labels), *ann.notes, *answers),
+            notes=(*_notes(seen, labels), *ann.notes, *answers, *([budget.note] if budget and budget.note else [])),
             ann=ann,
             sketch=seen.documents.sketch,
             model=embeddings if isinstance(embeddings, str) else "",

@@ -46,6 +46,10 @@ def _is_inside(value: Any) -> bool:
     return _is_share(value) and 0 < value < 1
 
 
+def _is_above_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 _CODES = _Setting('a list of rule codes or their beginnings, such as ["HUB", "IDX001"]', _is_codes)
 
 SETTINGS: dict[str, _Setting] = {
@@ -54,6 +58,7 @@ SETTINGS: dict[str, _Setting] = {
     "format": _choice(AUDIT_FORMATS),
     "ignore": _CODES,
     "k": _whole(1),
+    "max-seconds": _Setting("a number of seconds above 0", _is_above_zero),
     "min-effect": _Setting("a number from 0 to 1", _is_share),
     "sample-documents": _whole(1),
     "sample-queries": _whole(1),

@@ -33,6 +33,7 @@ from ragdiag.stores import VectorStore, opened_store, write_store
 from ragdiag.stores.base import IDS
 from ragdiag.stores.replace import put, staging
 from ragdiag.types import Batch, Float32, Metric, Similarity, StoreInfo
+from ragdiag.uninterrupted import uninterrupted
 
 BEST = "best"
 
@@ -208,10 +209,11 @@ def fix(
             maps = os.path.join(desk, "maps")
             done.write(maps)
             # Maps first: a store that is there has them. The two names change one right after the other.
-            put(maps, beside, folder=True, overwrite=overwrite)
-            draft.put()
-    with opened_store(to) as there:
-        return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
+            with uninterrupted():
+                put(maps, beside, folder=True, overwrite=overwrite)
+                draft.put()
+                with opened_store(to) as there:
+                    return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
 
 
 def _broken(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ragdiag.budget import HELD, Budget, InTime, Rounds
 from ragdiag.engine import Engine, Progress, SamePasses, Step
 from ragdiag.errors import StoreError
 from ragdiag.geometry.sensitivity import random_scalings
@@ -42,13 +43,19 @@ def observe(
     plan: Plan,
     engine: Engine,
     progress: Progress | None,
+    budget: Budget | None = None,
 ) -> tuple[Observed, list[Neighbors], Neighbors | None]:
     """Read everything the measures need; one run per similarity, the store's own first; and that of BM25."""
     words, same = _lexical(store.info, labels, plan), SamePasses(store.info.name)
-    first, sketch, judged = _first_pass(store, engine, plan, labels, words, progress, same)
-    sample = first[2]
+    drawn = draw(store.info.count, plan.most_queries(store.info.count), plan.rng("document queries"))
+    first, sketch, judged = _first_pass(store, engine, plan, labels, words, drawn, progress, same, budget)
+    census, moments, sample, held = first
     relevant = positions_of(judged, labels, store.info)
+    rounds = Rounds(budget, plan, drawn, held, census.live) if budget is not None else None
+    first = census, moments, sample, rounds.first if rounds is not None else held
     runs, documents, queries = _second_pass(store, engine, plan, first, vectors, labels, relevant, progress, same)
+    if rounds is not None:
+        documents = rounds.grow(documents, store, engine, same, progress)
     own, other, checked = _embed_again(embedder, sample, store.info, plan)
     similarity = for_metric(store.info.metric).name
     documents = replace(documents, sketch=sketch)
@@ -72,17 +79,20 @@ def _first_pass(
     plan: Plan,
     labels: Judgements | None,
     words: LexicalSearch | None,
+    asked: IntArray,
     progress: Progress | None,
     same: SamePasses,
+    budget: Budget | None,
 ) -> tuple[tuple[Census, Moments, Sample, Sample], Sketch, dict[str, int]]:
     """Read the store once: census, moments, and the rows drawn; a sketch; and where judged documents stand."""
     n, dim = store.info.count, store.info.dim
     census, moments = CensusStep(dim), MomentsStep(dim)
     drawn = SampleStep(draw(n, plan.sample_documents, plan.rng("documents")), dim)
-    searched = SampleStep(draw(n, plan.sample_queries, plan.rng("document queries")), dim)
+    searched = SampleStep(asked if budget is None else asked[:HELD], dim)
     find, sketch = FindIds(labels.document_ids() if labels else set()), SketchStep(dim)
     steps: list[Step] = [census, moments, drawn, searched, find, sketch, same]
     steps += [words] if words is not None else []
+    steps += [InTime(budget, store.info.name, n)] if budget is not None else []
     read = engine.run(store, steps, stage="reading the store", progress=progress)
     same.check()
     if read < 2:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 HOUSE = (
     ("errors",),
     ("types",),
-    ("vectors", "checks", "numbers", "display"),
+    ("vectors", "checks", "numbers", "display", "uninterrupted"),
     ("plugins", "stores"),  # an adapter is found by one and described by the other
     ("engine",),
     ("statistics",),
@@ -23,6 +23,7 @@ HOUSE = (
     ("report",),
     ("changes",),
     ("plan", "config"),
+    ("budget",),
     ("observe",),
     ("artefact",),
     ("destination",),

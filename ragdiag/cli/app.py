@@ -129,6 +129,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _interrupted() -> int:
     complain("interrupted, nothing was written", kind="ragdiag")
+    # Python dies of the signal, whatever is returned here, when the last code that ran from text ended by it: that of
+    # a dataclass while a library is imported. So some more runs.
+    exec("")
     return EXIT_INTERRUPTED
 
 

@@ -74,9 +74,14 @@ class _ConfiguredCommand(click.Command):
     "--sample-queries",
     metavar="N",
     type=Whole(min=1),
-    default=2000,
-    show_default=True,
+    show_default="2000",
     help="Documents drawn as queries. All documents are searched.",
+)
+@click.option(
+    "--max-seconds",
+    metavar="S",
+    type=float,
+    help="Draw documents as queries until so much time is used, --sample-queries of them at most, by default all.",
 )
 @SAMPLE_DOCUMENTS
 @click.option(
@@ -115,7 +120,8 @@ def audit(
     ignore: tuple[str, ...],
     fail_on: str,
     baseline: str | None,
-    sample_queries: int,
+    sample_queries: int | None,
+    max_seconds: float | None,
     sample_documents: int,
     k: int,
     ann_target: float | None,
@@ -172,6 +178,7 @@ def audit(
         min_effect=min_effect,
         ann_target=ann_target,
         group_by=group_by,
+        max_seconds=max_seconds,
     )
     engine = engine_for(device)
     with stdout_kept_clean(), StderrProgress() as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE = 1.0
+AGAIN = 30.0  # seconds between two lines of one stage in a log
 
 
 class StderrProgress:
-    """Progress that stays silent for a second; then a bar on a terminal, a line per stage in a log.
+    """Progress that stays silent for a second; then a bar on a terminal, a line now and then in a log.
+
+    Both say how long the stage will go on, as fast as it went so far.
 
     Parameters
     ----------
@@ -33,7 +37,8 @@ class StderrProgress:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
-        self._told: set[str] = set()
+        self._began: dict[str, tuple[float, int]] = {}
+        self._told: dict[str, float] = {}
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
@@ -49,14 +54,19 @@ class StderrProgress:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Tell that `done` of `total` steps of `stage` are done."""
-        if self._clock() - self._started < PATIENCE:
+        now = self._clock()
+        began, at_first = self._began.setdefault(stage, (now, done))
+        if now - self._started < PATIENCE:
             return
-        stage = clean(stage, encoding=sys.stderr.encoding or "utf-8")
+        told = clean(stage, encoding=sys.stderr.encoding or "utf-8")
         if sys.stderr.isatty():
-            self._draw(stage, done, total)
-        elif stage not in self._told and done < total:  # a stage that is over needs no words
-            self._told.add(stage)
-            print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            self._draw(told, done, total)
+        elif done < total and now - self._told.get(stage, -AGAIN) >= AGAIN:  # a stage that is over needs no words
+            self._told[stage] = now
+            left = (
+                f", about {_spoken((now - began) * (total - done) / (done - at_first))} left" if done > at_first else ""
+            )
+            print(f"{told}: {done:,} of {total:,}{left}", file=sys.stderr, flush=True)
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         if self._bar is None:
@@ -67,6 +77,13 @@ class StderrProgress:
                 self._bar.update(task, visible=False)
             self._tasks[stage] = self._bar.add_task(stage, total=total)
         self._bar.update(self._tasks[stage], completed=done, total=total)
+
+
+def _spoken(seconds: float) -> str:
+    """Return a length of time, rounded up, in the unit that tells enough."""
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 6000 else f"{math.ceil(seconds / 3600)} h"
 
 
 def _new_bar() -> Progress:

@@ -12,6 +12,7 @@ from ragdiag.errors import ConfigError
 from ragdiag.types import Float64, IntArray
 
 DEPTH = 100  # documents per query in a labelled run
+_CUT = {"nDCG", "R", "RR", "P"}  # with a cutoff alone, these see nothing below it
 
 
 def deepest(metrics: Sequence[str], n: int) -> int:
@@ -70,6 +71,8 @@ def per_query(positions: IntArray, relevant: Sequence[Mapping[int, int]], metric
     [0.5]
     """
     parsed = [ir_measures.parse_measure(name) for name in metrics]
+    if all(measure.NAME in _CUT and set(measure.params) == {"cutoff"} for measure in parsed):
+        positions = positions[:, : max(measure.params["cutoff"] for measure in parsed)]
     qrels = {str(i): {str(doc): grade for doc, grade in graded.items()} for i, graded in enumerate(relevant)}
     # The rank is the score, so that ties stay as the search has broken them.
     run = {

@@ -7,9 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ragdiag.cli import main
+from tests.audit.handbook import HANDBOOK, QUERY_VECTORS, build
 
 Capture = pytest.CaptureFixture[str]
 
@@ -33,6 +35,34 @@ def test_help_loads_nothing_heavy(args: list[str]) -> None:
     )
     done = python("-c", script)
     assert done.returncode == 0, done.stderr
+
+
+# What an audit needs of these depends on what it is given; nothing else may slow its start.
+UNUSED = (
+    *("datasets", "langchain", "langchain_community", "langchain_core", "matplotlib", "pandas", "pyarrow", "ragas"),
+    *("sentence_transformers", "sklearn", "torch", "transformers", "chromadb", "qdrant_client", "lancedb", "duckdb"),
+)
+AUDITED = """
+import sys
+from ragdiag.cli import main
+code = main(sys.argv[2:])
+sys.exit(" ".join(name for name in sys.argv[1].split() if name in sys.modules) or code)
+"""
+
+
+def test_an_audit_of_an_array_loads_what_it_needs(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
+    unused = " ".join([*UNUSED, "faiss", "bm25s", "tqdm"])
+    done = python("-c", AUDITED, unused, "audit", f"{tmp_path}/v.npy", "--fail-on", "never")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_audit_of_the_handbook_loads_what_it_needs(tmp_path: Path) -> None:
+    labels = ("--queries", str(HANDBOOK), "--query-vectors", str(QUERY_VECTORS))
+    store = f"faiss:{build(tmp_path / 'store')}"
+    done = python("-c", AUDITED, " ".join(UNUSED), "audit", store, *labels, "--fail-on", "never")
+    assert done.returncode == 0, done.stderr
+    assert "labelled queries" in done.stdout
 
 
 def test_help_is_as_quick_as_click() -> None:

@@ -83,7 +83,7 @@ def test_defaults_are_those_of_the_plan(fake: FakeAudit) -> None:
     assert call["store"] == "./x.npy"
     assert (call["judgements"], call["query_vectors"], call["embeddings"]) == (None, None, None)
     plan = call["plan"]
-    assert (plan.sample_queries, plan.sample_documents, plan.k, plan.seed) == (2000, 10_000, 10, 0)
+    assert (plan.most_queries(10**6), plan.sample_documents, plan.k, plan.seed) == (2000, 10_000, 10, 0)
     assert (plan.select, plan.ignore, plan.min_effect) == ((), (), 0.01)
 
 
@@ -100,13 +100,14 @@ def test_options_reach_the_audit(fake: FakeAudit) -> None:
         "-k",
         "3",
     ]
-    more = ["--sample-queries", "9", "--sample-documents", "8", "--min-effect", "0.05"]
+    more = ["--sample-queries", "9", "--max-seconds", "30", "--sample-documents", "8", "--min-effect", "0.05"]
     main(["audit", "x", *options, *more, "--select", "hub, IDX001", "--select", "NRM", "--ignore", "IDX"])
     call = fake.calls[0]
     assert (call["judgements"], call["query_vectors"], call["embeddings"]) == ("d", "q.npy", "openai:m")
     plan = call["plan"]
     assert (plan.sample_queries, plan.sample_documents, plan.k, plan.seed) == (9, 8, 3, 7)
     assert (plan.select, plan.ignore, plan.min_effect) == (("HUB", "IDX001", "NRM"), ("IDX",), 0.05)
+    assert plan.max_seconds == 30
 
 
 @pytest.mark.parametrize(

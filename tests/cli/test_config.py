@@ -16,6 +16,7 @@ ignore = []
 seed = 3
 k = 5
 sample-queries = 100
+max-seconds = 60
 sample-documents = 200
 min-effect = 0.02
 ann-target = 0.9
@@ -39,6 +40,7 @@ def test_all_settings(tmp_path: Path) -> None:
         "seed": 3,
         "k": 5,
         "sample_queries": 100,
+        "max_seconds": 60,
         "sample_documents": 200,
         "min_effect": 0.02,
         "ann_target": 0.9,
@@ -66,7 +68,7 @@ def test_the_current_folder_by_default(elsewhere: Path) -> None:
     [
         ("fail_on = 'error'", "has no key 'fail_on': did you mean 'fail-on'?"),
         ("selct = []", "has no key 'selct': did you mean 'select'?"),
-        ("zzz = 1", "has no key 'zzz': the keys are ann-target, fail-on, format, ignore, k, min-effect, "),
+        ("zzz = 1", "has no key 'zzz': the keys are ann-target, fail-on, format, ignore, k, max-seconds, min-effect, "),
         ("seed = 'x'", "seed is 'x': give a whole number of at least 0"),
         ("seed = true", "seed is True: give a whole number of at least 0"),
         ("k = 0", "k is 0: give a whole number of at least 1"),
@@ -74,6 +76,7 @@ def test_the_current_folder_by_default(elsewhere: Path) -> None:
         ("min-effect = nan", "min-effect is nan: give a number from 0 to 1"),
         ("ann-target = 1", "ann-target is 1: give a number above 0 and below 1"),
         ("ann-target = 0.0", "ann-target is 0.0: give a number above 0 and below 1"),
+        ("max-seconds = 0", "max-seconds is 0: give a number of seconds above 0"),
         ("min-effect = 2", "min-effect is 2: give a number from 0 to 1"),
         ("format = 'html'", "format is 'html': give one of terminal, json"),
         ("fail-on = 'none'", "fail-on is 'none': give one of error, warning, info, never"),

@@ -77,6 +77,19 @@ def test_the_order_of_the_search_is_kept() -> None:
     assert [scores[name][0] for name in scores] == pytest.approx([1 / 1000, 0, 1])
 
 
+def test_what_stands_below_the_cutoff_changes_nothing() -> None:
+    """With a metric that looks further, such as AP, the whole lists are scored; the others read the same."""
+    rng = np.random.default_rng(0)
+    lists = np.stack([rng.permutation(300)[:100] for _ in range(50)])
+    lists[5, 40:], lists[6, 3:], lists[7] = -1, -1, -1
+    relevant = [{int(d): int(rng.integers(0, 4)) for d in rng.permutation(np.arange(-3, 300))[:40]} for _ in lists]
+    names = ["nDCG@10", "R@10", "RR@10", "P@5", "R@50"]
+    whole = per_query(lists, relevant, [*names, "AP"])
+    assert whole["AP"].mean() > 0
+    for name, scores in per_query(lists, relevant, names).items():
+        assert scores.tobytes() == whole[name].tobytes()
+
+
 @pytest.mark.parametrize("name", ["nDCG@0", "R@-1", "P@0"])
 def test_a_cutoff_below_1_is_no_metric(name: str) -> None:
     """It ended the process in trec_eval, so that it has one of its own here."""
