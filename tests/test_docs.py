@@ -110,7 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("properdocs") is None:
         pytest.skip("properdocs is not installed (extra docs)")
     here = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "properdocs", "build", "--strict", "--site-dir", here]
+    command = [sys.executable, "-m", "properdocs", "build", "--strict", "--site-dir", str(here)]
     path = os.pathsep.join([str(ROOT), str(ROOT / "integrations")])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
