@@ -51,7 +51,7 @@ def run(store: str, *, github: bool = False, **inputs: str) -> subprocess.Comple
 
 def gate(store: str, **inputs: str) -> tuple[int, str, str, str]:
     """Run the script; return its code, the job summary, its outputs and stderr."""
-    done = run(store, **inputs)
+    done = run(store, github=False, **inputs)
     assert done.stdout == ""
     return done.returncode, Path("summary.md").read_text(), Path("outputs.txt").read_text(), done.stderr
 
