@@ -10,14 +10,30 @@ fail_on=${RAGDIAG_FAIL_ON:-error}
 summary=${GITHUB_STEP_SUMMARY:-/dev/stdout}
 outputs=${GITHUB_OUTPUT:-/dev/null}
 
+refuse() {
+  printf 'error: %s\n' "$1" >&2
+  exit 2
+}
+# The new audit would replace the baseline before it is read, and be compared with itself for ever after.
+if [[ $baseline == "$audit" || $baseline -ef $audit ]]; then refuse "baseline and audit are one file: give two"; fi
+if [[ $audit == *[$'\r\n']* ]]; then refuse "audit is no name of a file"; fi
+
+# What a store says about itself stands in the log, where GitHub would obey ::error:: and ##[add-mask] in it.
+if [[ -n ${GITHUB_ACTIONS:-} ]]; then
+  token=ragdiag-$RANDOM$RANDOM$RANDOM$RANDOM
+  echo "::stop-commands::$token"
+  trap 'echo "::$token::"' EXIT
+fi
+
 options=()
 while IFS= read -r line; do
+  line=${line%$'\r'}
   if [[ -n $line ]]; then options+=("$line"); fi
 done <<< "${RAGDIAG_OPTIONS:-}"
 
 code=0
 # The plus keeps an empty array from being an unset one under bash 3, which macOS has.
-ragdiag audit "$store" --format json --output "$audit" --fail-on "$fail_on" ${options[@]+"${options[@]}"} || code=$?
+ragdiag audit --format json --output "$audit" --fail-on "$fail_on" ${options[@]+"${options[@]}"} -- "$store" || code=$?
 if ((code > 1)); then exit "$code"; fi
 echo "audit=$audit" >> "$outputs"
 
@@ -27,7 +43,7 @@ if [[ ! -f $baseline ]]; then
 fi
 
 code=0
-report=$(ragdiag diff "$baseline" "$audit" --format markdown) || code=$?
+report=$(ragdiag diff --format markdown -- "$baseline" "$audit") || code=$?
 if ((code > 1)); then
   echo "The baseline $baseline and the new audit could not be compared; the log says why." >> "$summary"
   exit "$code"

@@ -14,7 +14,7 @@ from ragdiag.changes.labelled import labelled_changes
 from ragdiag.findings.drift import drift_findings
 from ragdiag.geometry.drift import Drift, drift
 from ragdiag.geometry.joint import Movement, movement
-from ragdiag.numbers import probability, score
+from ragdiag.numbers import counted, probability, score
 from ragdiag.report.changes import Change, Diff, FindingChange, LabelledChange
 from ragdiag.report.json import to_dict
 from ragdiag.report.model import Report
@@ -24,6 +24,8 @@ from ragdiag.retrieval.significance import holm
 from ragdiag.types import Measure
 
 _DRIFT_CODES = {"DRF001": "drift.mmd", "DRF002": "drift.replaced"}
+_NAMED = 5  # rules, in a note
+_GROWN = 1.5  # times as many vectors, from which a reader has to know
 _SEED = 0  # of resampling and permutations: the same two files give the same answer
 
 
@@ -91,7 +93,7 @@ def diff(
         drift_p=moved_vectors.p,
         moved=moved,
         compared=compared,
-        notes=tuple(_notes(before, after)),
+        notes=tuple(_notes(before, after, ignore)),
         min_effect=effect,
     )
 
@@ -183,6 +185,10 @@ def _of_queries(name: str) -> bool:
     return ".query" in name or name.startswith(("gap.", "alignment.", "uniformity.cross", "norms.relevance"))
 
 
+def _looked(audit: SavedAudit) -> set[str]:
+    return {*audit.passed, *(finding.code for finding in audit.findings)}
+
+
 def _lost(labelled: tuple[LabelledChange, ...]) -> Iterator[str]:
     for change in labelled:
         if change.regression:
@@ -199,7 +205,17 @@ def _worse(findings: tuple[FindingChange, ...]) -> Iterator[str]:
             yield f"{state} {change.finding.severity.label} {change.finding.code}: {change.finding.title}"
 
 
-def _notes(old: SavedAudit, new: SavedAudit) -> Iterator[str]:
+def _notes(old: SavedAudit, new: SavedAudit, ignore: Sequence[str]) -> Iterator[str]:
+    blind = sorted(code for code in _looked(old) - _looked(new) if not code.startswith((*ignore, "DRF")))
+    if blind:
+        named = ", ".join(blind[:_NAMED]) + (", …" if len(blind) > _NAMED else "")
+        yield f"{counted(len(blind), 'rule')} looked then and not now, and so fail nothing: {named}"
+    sizes = sorted((old.count, new.count))
+    if sizes[1] > _GROWN * sizes[0]:
+        yield (
+            f"the store had {counted(old.count, 'vector')} and has {new.count:,}: how often documents are listed, and"
+            " how near the nearest is, moves with that alone"
+        )
     if old.labelled is not None and new.labelled is not None and not same_queries(old, new):
         common = len(set(old.labelled.ids) & set(new.labelled.ids))
         yield (

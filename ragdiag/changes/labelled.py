@@ -35,7 +35,7 @@ def labelled_changes(old: Labelled, new: Labelled, *, min_effect: float, seed: i
     for metric in metrics:
         before = np.array(old.scores[metric])[others]
         after = np.array(new.scores[metric])[rows]
-        rng = np.random.default_rng([seed, crc32(metric.encode())])
+        rng = np.random.default_rng([seed, crc32(metric.encode(errors="replace"))])
         delta = bootstrap_mean(after - before, rng, null=0.0, clusters=groups)
         p = randomisation_test(after - before, rng, clusters=groups)
         decides = metric == new.metric

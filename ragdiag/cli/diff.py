@@ -57,6 +57,8 @@ def diff(
 
     Exits with 0 without a regression, 1 with one, 2 when a file cannot be used, 3 when the two cannot be compared.
     """  # noqa: D301  click's \b is the character
+    if output == Path("-"):
+        output = None
     if output is not None:
         check_writable(output)
         refuse_inputs(output, (old, new))

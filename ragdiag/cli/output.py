@@ -75,6 +75,8 @@ def check_page(html: Path | None, output: Path | None, given: Iterable[str | Pat
     """Raise before the work where the page of ``--html`` could not be written after it."""
     if html is None:
         return
+    if html == Path("-"):
+        raise ConfigError("--html writes a file, and - is none", hint="to see the page elsewhere, --html /dev/stdout")
     check_writable(html)
     refuse_inputs(html, given)
     if output is not None and html.resolve() == output.resolve():

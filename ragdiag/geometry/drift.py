@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.geometry.intervals import Z, wilson, within
-from ragdiag.statistics.sketch import SIZE, Sketch
+from ragdiag.statistics.sketch import LEVELS, SIZE, Sketch
 from ragdiag.types import Float64, IntArray, Measure
 
 PERMUTATIONS = 1999
@@ -67,10 +67,10 @@ def churn(old: Sketch, new: Sketch) -> dict[str, Measure]:
     """Return which share of the documents came, went and changed, each with its Wilson interval.
 
     ``drift.ids_vanished`` of the old ids, ``drift.ids_new`` of the new ones; of the ids in both,
-    ``drift.vectors_changed`` (the direction differs by more than 8-bit rounding) and ``drift.replaced``: of those with
-    the same text, the ones whose cosine to the old vector is below .9; where there are no texts, the ones that resemble
-    their old vector no more than 95 % of the pairs of different documents do. Counted where both sketches hold all
-    documents.
+    ``drift.vectors_changed`` (a coordinate of the direction differs by more than 1.5 of its 8-bit levels) and
+    ``drift.replaced``: of those with the same text, the ones whose cosine to the old vector is below .9; where there
+    are no texts, the ones that resemble their old vector no more than 95 % of the pairs of different documents do.
+    Counted where both sketches hold all documents.
     """
     both_whole = len(old) < SIZE and len(new) < SIZE
     ends = [sketch.ids[-1] for sketch in (old, new) if len(sketch) == SIZE]
@@ -80,7 +80,9 @@ def churn(old: Sketch, new: Sketch) -> dict[str, Measure]:
     X, Y = old.vectors[rows].astype(np.float64), new.vectors[others].astype(np.float64)
     lengths = np.linalg.norm(X, axis=1) * np.linalg.norm(Y, axis=1)
     cosines = np.einsum("ij,ij->i", X, Y) / np.where(lengths == 0, 1.0, lengths)
-    changed = np.any(X != Y, axis=1)
+    # Vectors that are equal but for float noise, or their lengths, can round to neighbouring levels.
+    level = np.maximum(np.abs(X).max(axis=1, initial=0.0), np.abs(Y).max(axis=1, initial=0.0)) / LEVELS
+    changed = np.any(np.abs(X - Y) > 1.5 * level[:, None], axis=1)
     known, limit = _known(old, new, rows, others), np.full(len(rows), SAME_CHUNK)
     wordless = (old.texts[rows] == 0) & known
     if wordless.any():

@@ -49,7 +49,7 @@ class Movement:
 
 
 def movement(old: Measure, new: Measure) -> Movement | None:
-    """Return how far a measure moved; None where either side has no value or no interval.
+    """Return how far a measure moved; None where either side has no value or no interval, or one beyond all floats.
 
     The interval of a difference of two independent estimates, from the ends of their own (MOVER). What was counted
     over all documents has no width for its store, but other documents of the same kind would count otherwise: a
@@ -70,7 +70,10 @@ def movement(old: Measure, new: Measure) -> Movement | None:
     (v1, low1, high1), (v2, low2, high2) = first, second
     delta = v2 - v1
     down, up = math.hypot(v2 - low2, high1 - v1), math.hypot(high2 - v2, v1 - low1)
-    half = down if delta > 0 else up
+    if not math.isfinite(delta) or not math.isfinite(down + up):
+        return None
+    # A value at the very end of its interval leaves no room on that side: the other side then stands for both.
+    half = (down if delta > 0 else up) or max(down, up)
     known = low1 < high1 and low2 < high2
     p = 2 * float(stats.norm.sf(Z * abs(delta) / half)) if known else 1.0
     return Movement(old, new, delta, delta - down, delta + up, p)

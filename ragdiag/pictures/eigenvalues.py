@@ -61,7 +61,9 @@ def spectrum_picture(shape: Spectrum, moments: Moments) -> SpectrumPicture | Non
         ranks = np.unique(np.geomspace(1, d, SHOWN).round().astype(np.int64))
     null = np.mean(isotropic.eigenvalues(n, d), axis=0)
     second = moments.about(np.zeros(d)).second / moments.n
-    top = eigsh(second, k=1, v0=moments.mean, return_eigenvectors=False)[0] if d > 2 else np.linalg.eigvalsh(second)[-1]
+    # A mean may be 0 exactly, where nothing starts; its length is below 1, so that with an axis added it never is.
+    start = moments.mean + shape.basis[:, 0]
+    top = eigsh(second, k=1, v0=start, return_eigenvectors=False)[0] if d > 2 else np.linalg.eigvalsh(second)[-1]
     return SpectrumPicture(
         ranks=ranks.astype(np.int64),
         shares=shape.eigenvalues[ranks - 1] / shape.trace,

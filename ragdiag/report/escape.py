@@ -34,7 +34,10 @@ _JOINERS = "\u200c\u200d"
 # More combining marks than any script stacks would climb over the neighbouring lines.
 _MOST_MARKS = 4
 _MARKDOWN = set("\\`*_{}[]<>&#|~$!")
-_MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9-])")
+# Mentions, addresses of mail, and the numbers of issues, where the reference would be told too.
+_REFERENCE = re.compile(
+    r"(?<![A-Z0-9])@(?=[A-Z0-9-])|@(?=[A-Z0-9_-]+\.[A-Z0-9])|&#35;(?=\d)|(?<![A-Z0-9])GH-(?=\d)", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"\b(?:[a-z]+://|www\.)", re.IGNORECASE)
 _BULLET = re.compile(r"^([-+=]|\d+[.)](?=\s))")
 
@@ -130,7 +133,8 @@ def _spell(char: str, encoding: str) -> str:
 def markdown(text: str) -> str:
     """Return one line of text as Markdown (GitHub's) that reads as the same words and does nothing.
 
-    What Markdown or HTML would obey becomes an entity; a mention notifies nobody, an address is no link.
+    What Markdown or HTML would obey becomes an entity; a mention and the number of an issue notify nobody, an address
+    is no link.
 
     Examples
     --------
@@ -138,10 +142,12 @@ def markdown(text: str) -> str:
     &#60;b&#62;&#42;x&#42;&#60;/b&#62; &#91;a&#93;(b) &#124; nDCG@10
     >>> print(markdown("ask @maintainer, https://x.example"))
     ask @&#8203;maintainer, https&#58;//x.example
+    >>> print(markdown("owner/repo#1"))
+    owner/repo&#35;&#8203;1
     """
     safe = "".join(f"&#{ord(char)};" if char in _MARKDOWN else char for char in clean(text))
-    # A mention is looked for in the finished page, where entities are characters again: it has to be broken.
-    safe = _MENTION.sub("@&#8203;", safe)
+    # References are looked for in the finished page, where entities are characters again: they have to be broken.
+    safe = _REFERENCE.sub(lambda found: f"{found[0]}&#8203;", safe)
     safe = _ADDRESS.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), safe)
     return _BULLET.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", safe)
 

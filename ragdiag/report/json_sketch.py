@@ -50,8 +50,8 @@ def read_sketch(found: dict[str, Any]) -> Sketch:
     ids, texts = (_decoded(found, key, "<u8", size).astype(np.uint64) for key in ("ids", "texts"))
     scales = _decoded(found, "scales", "<f4", size).astype(np.float32)
     whole = _decoded(found, "vectors", "<i1", size * width).astype(np.int8).reshape(size, width)
-    if np.any(ids[1:] < ids[:-1]):
-        raise ValueError("ids are not in ascending order")
+    if np.any(ids[1:] <= ids[:-1]):
+        raise ValueError("ids are not in ascending order, each once")
     if not np.all((scales >= 0) & (scales <= 1)):
         raise ValueError("scales are not between 0 and 1")
     return Sketch(ids, texts, decoded(whole, scales), numbered)

@@ -148,7 +148,7 @@ def _gap(picture: GapPicture) -> Plate:
         "Queries and documents",
         f"Along the line from the mean document to the mean query, documents lie at {number(of_docs)} and queries at"
         f" {number(of_queries)} on average. The line is found on one half of both and shows the other half. Two heaps"
-        " that do not overlap are a gap: queries are closer to each other than to any document.",
+        " that do not overlap are a gap: that line alone tells a query from a document.",
         figures.gap_figure(picture),
         ("place", "documents", "queries"),
         tuple((*span, count(int(other))) for span, other in zip(_bins(docs), queries.counts, strict=True)),

@@ -112,7 +112,11 @@ def read_audit(path: str | os.PathLike[str]) -> SavedAudit:
         size = Path(path).stat().st_size
         if size > MOST_BYTES:
             raise AuditFileError(f"{name} has {size:,} bytes: that is no audit", hint=_WRITE)
-        text = Path(path).read_text(encoding="utf-8")
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)  # a device or a pipe has no size that could be known before
+        if len(data) > MOST_BYTES:
+            raise AuditFileError(f"{name} does not end after {MOST_BYTES:,} bytes: that is no audit", hint=_WRITE)
+        text = data.decode("utf-8-sig")  # with the mark that Windows puts before it
     except UnicodeDecodeError as error:
         raise AuditFileError(f"{name} is no JSON", hint=_WRITE) from error
     except (OSError, ValueError) as error:
@@ -201,6 +205,7 @@ def _proofs(comparison: Fields) -> dict[str, Measure]:
         words, n = comparison.fields("lexical"), comparison.whole("queries")
         value, low, high = (words.number(key) for key in ("delta", "low", "high"))
         if value is not None:
+            _check_interval(words, value, low, high)
             found[f"{metric}.bm25_delta"] = Measure(value, low, high, 0.0, n)
     return found
 
@@ -217,9 +222,13 @@ def _measures(found: Fields) -> dict[str, Measure]:
 
 def _measure(found: Fields) -> Measure:
     value, low, high = (found.number(key) for key in ("value", "low", "high"))
+    _check_interval(found, value, low, high)
+    return Measure(value, low, high, found.number("null"), found.whole("n"), found.optional_text("undefined") or "")
+
+
+def _check_interval(found: Fields, value: float | None, low: float | None, high: float | None) -> None:
     if low is not None and high is not None and (value is None or not low <= high):
         raise ValueError(f"{found.place('low')} and high are no interval")
-    return Measure(value, low, high, found.number("null"), found.whole("n"), found.optional_text("undefined") or "")
 
 
 def _finding(found: Fields) -> Finding:
@@ -247,6 +256,8 @@ def _labelled(found: Fields) -> Labelled | None:
         return None
     own = found.fields("per_query")
     ids, groups = own.texts("ids"), own.items("groups")
+    if not ids:
+        raise ValueError(f"{own.place('ids')} names no query")
     if len(set(ids)) != len(ids):
         raise ValueError(f"{own.place('ids')} holds an id twice")
     if len(groups) != len(ids) or any(type(group) is not int or not 0 <= group < 2**31 for group in groups):
@@ -263,4 +274,6 @@ def _scores(found: Fields, name: str, size: int) -> tuple[float, ...]:
     values = tuple(finite(value, found.place(name)) for value in found.items(name))
     if len(values) != size:
         raise ValueError(f"{found.place(name)} does not hold {size} scores")
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError(f"{found.place(name)} holds a score that is not between 0 and 1")
     return values

@@ -37,16 +37,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "integrations")]))
 
 
-def gate(store: str, **inputs: str) -> tuple[int, str, str, str]:
-    """Run the script; return its code, the job summary, its outputs and stderr."""
+def run(store: str, *, github: bool = False, **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run the script, on GitHub or as if there were none around it."""
     files = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "outputs.txt"}
     for file in files.values():
         Path(file).write_text("")
     given = {f"RAGDIAG_{name.upper()}": value for name, value in inputs.items()}
-    environment = {**os.environ, **files, "RAGDIAG_STORE": store, **given}
-    done = subprocess.run(
+    environment = {**os.environ, **files, "RAGDIAG_STORE": store, **given, "GITHUB_ACTIONS": "true" if github else ""}
+    return subprocess.run(
         ["bash", str(GATE)], env=environment, capture_output=True, text=True, check=False, timeout=300
     )
+
+
+def gate(store: str, **inputs: str) -> tuple[int, str, str, str]:
+    """Run the script; return its code, the job summary, its outputs and stderr."""
+    done = run(store, github=False, **inputs)
     assert done.stdout == ""
     return done.returncode, Path("summary.md").read_text(), Path("outputs.txt").read_text(), done.stderr
 
@@ -95,6 +100,38 @@ def test_what_inputs_say_is_never_a_command() -> None:
     assert code == 2
     assert err.startswith("error: ")
     assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize("audit", ["kept.json", "./kept.json", "link.json"])
+def test_an_audit_never_replaces_the_baseline_it_is_held_to(audit: str) -> None:
+    assert gate("good.npy", audit="kept.json")[0] == 0
+    Path("link.json").symlink_to("kept.json")
+    kept = Path("kept.json").read_bytes()
+    code, summary, outputs, err = gate("bad.npy", baseline="kept.json", audit=audit)
+    assert (code, summary, outputs) == (2, "", "")
+    assert err == "error: baseline and audit are one file: give two\n"
+    assert Path("kept.json").read_bytes() == kept
+
+
+def test_a_name_writes_no_output_of_its_own() -> None:
+    code, _, outputs, err = gate("good.npy", audit="a.json\nregression=false")
+    assert (code, outputs, err) == (2, "", "error: audit is no name of a file\n")
+
+
+def test_lines_may_end_as_on_windows_and_a_store_may_begin_with_a_dash() -> None:
+    Path("-good.npy").write_bytes(Path("good.npy").read_bytes())
+    assert gate("-good.npy", options="--seed\r\n3\r\n")[0] == 0
+
+
+def test_github_obeys_nothing_that_a_store_says() -> None:
+    done = run("##[error]none.npy", github=True)
+    assert done.returncode == 2
+    assert "##[error]" in done.stderr
+    first, last = done.stdout.splitlines()
+    token = first.removeprefix("::stop-commands::")
+    assert re.fullmatch(r"ragdiag-\d{4,}", token)
+    assert last == f"::{token}::"
+    assert run("##[error]none.npy", github=True).stdout.splitlines()[0] != first
 
 
 def test_the_action_hands_the_script_all_its_inputs() -> None:

@@ -63,3 +63,11 @@ def test_the_deciding_metric_comes_first_and_alone_decides() -> None:
         ("nDCG@10", True, False),
         ("R@10", False, False),
     ]
+
+
+def test_a_metric_of_any_name_is_compared() -> None:
+    name = "nDCG@\ud800"  # as the JSON of a foreign audit may have it
+    scores = {name: tuple(np.linspace(0, 1, 20).tolist())}
+    one = labelled({f"q{i}": 0.5 for i in range(20)}, metric=name, scores=scores)
+    (found,) = labelled_changes(one, one, min_effect=0.01, seed=0)
+    assert (found.metric, found.delta.value, found.p) == (name, 0.0, 1.0)

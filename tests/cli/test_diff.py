@@ -92,6 +92,14 @@ def test_json_follows_its_schema_and_the_same_files_give_the_same_bytes(capsys: 
     assert decides["delta"]["value"] == pytest.approx(decides["new"] - decides["old"], abs=1e-9)
 
 
+def test_a_dash_is_stdout(capsys: Capture) -> None:
+    good = audited("good")
+    capsys.readouterr()
+    assert main(["diff", good, good, "--output", "-"]) == 0
+    assert capsys.readouterr().out.startswith("ragdiag diff\n")
+    assert not Path("-").exists()
+
+
 def test_the_library_says_what_the_files_say() -> None:
     good, bad = audited("good"), audited("bad")
     live = diff(audit(np.load("good.npy")), audit(np.load("bad.npy")))
@@ -137,6 +145,22 @@ def test_rules_that_were_not_selected_play_no_part(capsys: Capture) -> None:
     assert main(["audit", "bad.npy", "--baseline", good, "--select", "HUB,IDX"]) == 0
     assert main(["audit", "bad.npy", "--baseline", good, "--ignore", "DRF001"]) == 0
     assert "DRF001" not in capsys.readouterr().out.split("ragdiag diff")[-1]
+
+
+def test_what_no_longer_looks_or_has_another_size_is_told(capsys: Capture) -> None:
+    good, part = audited("good"), audited("good", "--select", "HUB", file="part.json")
+    np.save("large.npy", np.concatenate([np.load("good.npy"), np.load("good.npy")[:, ::-1]]))
+    found = diff(good, part)
+    looked = {*diff(good, good).new.passed, *(finding.code for finding in diff(good, good).new.findings)}
+    blind = sorted(code for code in looked if not code.startswith("HUB"))
+    assert f"{len(blind)} rules looked then and not now, and so fail nothing: {', '.join(blind[:5])}, …" in found.notes
+    assert diff(good, good).notes == ()
+    assert diff(part, good).notes == ()
+    assert diff(good, part, ignore=blind).notes == ()
+    (note,) = diff(good, audited("large")).notes
+    assert note.startswith("the store had 300 vectors and has 600: how often documents are listed")
+    assert diff(audited("large"), good).notes[0].startswith("the store had 600 vectors and has 300:")
+    capsys.readouterr()
 
 
 def test_a_baseline_in_the_other_formats(capsys: Capture) -> None:

@@ -51,6 +51,7 @@ def test_without_texts_no_format_has_one(fake: FakeAudit, capsys: Capture, tmp_p
     [
         ("nowhere/page.html", "there is no folder"),
         (".", "it is a folder"),
+        ("-", "--html writes a file, and - is none"),
         ("out.json", "--html and --output are both"),
     ],
 )

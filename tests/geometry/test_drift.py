@@ -5,17 +5,27 @@ import itertools
 import numpy as np
 import pytest
 
+from ragdiag.engine.base import Block
 from ragdiag.geometry.drift import churn, drift
 from ragdiag.geometry.intervals import wilson
-from ragdiag.statistics.sketch import SIZE, Sketch
+from ragdiag.statistics.sketch import SIZE, Sketch, SketchStep
 from ragdiag.testing.worlds import isotropic
-from ragdiag.types import Float32, Float64, Measure
+from ragdiag.types import Batch, Float32, Float64, Measure
 from ragdiag.vectors import unit
 
 
 def sketch(X: Float32, ids: range | None = None, texts: list[int] | None = None, *, numbered: bool = False) -> Sketch:
     names = np.array(ids if ids is not None else range(len(X)), dtype=np.uint64)
     return Sketch(names, np.array(texts or [0] * len(X), dtype=np.uint64), X, numbered)
+
+
+def sketched(X: Float32) -> Sketch:
+    """Return the sketch that an audit takes."""
+    step = SketchStep(X.shape[1])
+    batch = Batch([f"d{i}" for i in range(len(X))], X)
+    norms = np.linalg.norm(X.astype(np.float64), axis=1)
+    step.step(Block(0, batch, norms, np.ones(len(X), dtype=bool)))
+    return step.result()
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -139,6 +149,17 @@ def test_without_texts_a_replaced_vector_resembles_the_old_one_no_more_than_a_st
     assert churn(sketch(X, numbered=True), sketch(Y))["drift.replaced"].undefined == (
         "no document is known to be in both"
     )
+
+
+@pytest.mark.parametrize(("dim", "seed"), [(32, 0), (384, 1)])
+def test_another_length_and_rounding_change_no_vector(dim: int, seed: int) -> None:
+    X = rng(seed).standard_normal((300, dim)).astype(np.float32)
+    noisy = X * (1 + 1e-5 * rng(seed + 2).standard_normal(X.shape)).astype(np.float32)
+    before = sketched(X)
+    for same in (X * np.float32(3.7), unit(X), noisy, X.astype(np.float16).astype(np.float32)):
+        assert churn(before, sketched(same))["drift.vectors_changed"].value == 0
+    turned = unit(X) + 0.1 * unit(rng(seed + 3).standard_normal(X.shape).astype(np.float32))  # a cosine of .995
+    assert churn(before, sketched(turned))["drift.vectors_changed"].value == 1
 
 
 def test_few_documents_are_not_compared() -> None:

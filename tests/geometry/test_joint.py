@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from ragdiag.geometry.intervals import mean_interval, wilson
+from ragdiag.geometry.intervals import Z, mean_interval, wilson
 from ragdiag.geometry.joint import movement
 from ragdiag.types import Measure
 
@@ -69,3 +70,14 @@ def test_equal_means_move_as_often_as_they_may() -> None:
         assert moved is not None
         false += moved.p < 0.05
     assert 30 <= false <= 65
+
+
+def test_values_at_the_ends_of_their_intervals_have_the_width_of_the_other_side() -> None:
+    moved = movement(Measure(0.1, 0.06, 0.1, 0.0, 50), Measure(0.2, 0.2, 0.23, 0.0, 50))
+    assert moved is not None
+    assert (moved.low, moved.high) == pytest.approx((0.1, 0.1 + np.hypot(0.04, 0.03)))
+    assert moved.p == pytest.approx(2 * stats.norm.sf(Z * 0.1 / 0.05))
+
+
+def test_what_no_float_can_hold_is_no_movement() -> None:
+    assert movement(Measure(-1.7e308, -1.7e308, -1e308, 0.0, 9), Measure(1.7e308, 1e308, 1.7e308, 0.0, 9)) is None

@@ -56,3 +56,17 @@ def test_many_dimensions_are_shown_by_rank_evenly_on_a_logarithm() -> None:
     assert len(shown.ranks) <= SHOWN
     assert (shown.ranks[0], shown.ranks[-1]) == (1, 400)
     assert np.all(np.diff(shown.ranks) > 0)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.5])
+def test_a_mean_of_exactly_zero_or_along_an_axis_of_its_own_is_no_reason_to_fail(constant: float) -> None:
+    half = isotropic(np.random.default_rng(2), 150, 12) * np.geomspace(2, 0.5, 12).astype(np.float32)
+    half /= np.linalg.norm(half, axis=1, keepdims=True)
+    X = np.stack([half, -half], axis=1).reshape(-1, 12)  # each beside its opposite: sums cancel to the last bit
+    if constant:
+        X = np.concatenate([np.full((len(X), 1), constant, dtype=np.float32), X], axis=1)
+    shown = _picture(X)
+    directions = unit(X).astype(np.float64)
+    top = np.linalg.eigvalsh(directions.T @ directions / len(X))[-1]
+    assert shown.uncentred == pytest.approx(top, rel=1e-6)
+    assert shown.floor == pytest.approx(constant**2 / (1 + constant**2), abs=1e-6)

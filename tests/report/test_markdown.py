@@ -62,6 +62,20 @@ def test_foreign_texts_are_code_and_obey_nothing(text: str) -> None:
     assert not set(shown) & set("<>[]()`*_~$!{}|@:/.\\\n\x1b\x00\u202e")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("closes #1, owner/repo#22", "closes #\u200b1, owner/repo#\u200b22"),
+        ("see gh-4", "see gh-\u200b4"),
+        ("me@evil.example or @octocat", "me@\u200bevil.example or @\u200boctocat"),
+        ("nDCG@10.chosen", "nDCG@\u200b10.chosen"),  # which GitHub takes for an address
+        ("nDCG@10 of C# is high-4", "nDCG@10 of C# is high-4"),
+    ],
+)
+def test_what_github_looks_for_in_the_finished_page_is_broken(text: str, shown: str) -> None:
+    assert PARSER.render(markdown(text)) == f"<p>{shown}</p>\n"
+
+
 def test_nothing_is_no_code() -> None:
     assert markdown_code("") == ""
 

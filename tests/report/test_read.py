@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import os
@@ -129,6 +130,27 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
     assert refused(path) == f"FILE has 314,572,800 bytes: that is no audit: {HINT}"
 
 
+def test_what_never_ends_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ragdiag.report.read.MOST_BYTES", 10_000)
+    with pytest.raises(AuditFileError, match="/dev/zero does not end after 10,000 bytes"):
+        read_audit("/dev/zero")
+
+
+def test_the_mark_that_windows_puts_before_a_file_is_no_reason_to_refuse_it(
+    whole: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(whole), encoding="utf-8-sig")
+    assert read_audit(path).count == 120
+
+
+def test_a_sketch_names_no_document_twice(whole: dict[str, Any]) -> None:
+    broken = copy.deepcopy(whole)
+    broken["sketch"]["ids"] = base64.b64encode(bytes(8 * 120)).decode()
+    with pytest.raises(AuditFileError, match="ids are not in ascending order, each once"):
+        saved_audit(broken, "it")
+
+
 def _paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the place of every value that is not in a long list."""
     inner = (
@@ -163,6 +185,15 @@ def test_any_value_of_any_other_type_is_read_or_refused_in_one_line(whole: dict[
     [
         (lambda found: found["store"].update(metric="manhattan"), "'manhattan' is not a valid Metric"),
         (lambda found: found["comparison"]["per_query"]["ids"].__setitem__(1, "q0"), "holds an id twice"),
+        (lambda found: found["comparison"]["per_query"].update(ids=[], groups=[]), "ids names no query"),
+        (
+            lambda found: found["comparison"]["per_query"]["scores"]["R@10"].__setitem__(0, 1e308),
+            "R@10 holds a score that is not between 0 and 1",
+        ),
+        (
+            lambda found: found["comparison"].update(lexical={"delta": 0.1, "low": 0.3, "high": 0.2}),
+            "lexical.low and high are no interval",
+        ),
         (lambda found: found["comparison"]["per_query"]["groups"].pop(), "is no list of 20 groups"),
         (lambda found: found["comparison"]["per_query"]["scores"]["R@10"].pop(), "R@10 does not hold 20 scores"),
         (lambda found: found["comparison"].update(metric="P@3"), "scores lacks P@3"),
