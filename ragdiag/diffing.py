@@ -11,6 +11,7 @@ import numpy as np
 from ragdiag.changes.comparable import check_comparable
 from ragdiag.changes.findings import LEVEL, finding_changes, with_drift
 from ragdiag.changes.labelled import labelled_changes
+from ragdiag.errors import ConfigError
 from ragdiag.findings.drift import drift_findings
 from ragdiag.geometry.drift import Drift, drift
 from ragdiag.geometry.joint import Movement, movement
@@ -70,6 +71,8 @@ def diff(
     >>> diff(audit(X), audit(X)).regressions
     ()
     """
+    if isinstance(ignore, str):
+        raise ConfigError(f"ignore is {ignore!r}", hint='give a tuple of rule codes, such as ("HUB", "IDX001")')
     before, after = _saved(old, "the old audit"), _saved(new, "the new audit")
     check_comparable(before, after)
     effect = _effect(before, after, min_effect)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ragdiag.changes.comparable import check_comparable
-from ragdiag.errors import IncomparableError
+from ragdiag.diffing import diff
+from ragdiag.errors import ConfigError, IncomparableError
 from ragdiag.report.read import SavedAudit
 from ragdiag.types import Measure, Metric
 from tests.changes.saved import AUDIT, labelled
@@ -51,3 +52,8 @@ def test_another_deciding_metric_is_not_compared() -> None:
     other = asked(range(40), metric="R@10", scores={"R@10": (0.5,) * 40})
     with pytest.raises(IncomparableError, match="were not scored by R@10 then"):
         check_comparable(asked(range(40)), other)
+
+
+def test_codes_are_not_the_letters_of_a_bare_string() -> None:
+    with pytest.raises(ConfigError, match="ignore is 'DRF'"):
+        diff(AUDIT, AUDIT, ignore="DRF")
