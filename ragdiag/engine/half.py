@@ -31,6 +31,7 @@ class HalfProducts(HostProducts):
     """
 
     rounding = 2.02 * RELATIVE
+    candidate = 130.0
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Keep the bits of the rounded vectors, with the rest as one more coordinate."""

@@ -46,6 +46,8 @@ class Products(Protocol):
     """
 
     rounding: float
+    candidate: float
+    """What scoring one pair in float64 costs, in products of two vectors here."""
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Take vectors, shape (n, p), and their rests, shape (n,), to where they are multiplied."""
@@ -94,6 +96,7 @@ class HostProducts:
         self._own = threading.local()
 
     rounding = 2.0**-20
+    candidate = 60.0
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Keep the vectors with the rest, rounded up, as one more coordinate."""

@@ -9,7 +9,7 @@ import numpy as np
 from ragdiag.engine.base import Progress
 from ragdiag.engine.products import HOST, Held, Products
 from ragdiag.statistics.best import Best, Floor
-from ragdiag.statistics.bounds import Prefix, Whole, below
+from ragdiag.statistics.bounds import Prefix, Whole, below, lost
 from ragdiag.statistics.exact import Exact
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.tuning import DOCUMENTS, QUERIES, promising, tuned
@@ -130,6 +130,11 @@ class AllPairs:
         either = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=bool)
         either[row, column] = either[row_too, column_too] = True
         row, column = np.divmod(np.flatnonzero(either), either.shape[1])
+        # Most of what a loose bound lets through falls short by more than float32 is off by.
+        near = self._exact.near(columns.start + column, self._vectors, rows.start + row)
+        lengths = self._norms[columns.start + column] * self._norms[rows.start + row]
+        hit = near + lost(self._vectors.shape[1] + 4) * lengths + _FLOOR**2 >= np.minimum(across[column], down[row])
+        row, column = row[hit], column[hit]
         exact = self._exact.scores(columns.start + column, self._vectors, rows.start + row)
         hit = exact >= across[column]
         self._best.add(columns.start + column[hit], self._positions[rows.start + row[hit]], exact[hit])
@@ -174,7 +179,13 @@ class AllPairs:
         quarter = chosen[QUERIES : QUERIES + len(chosen) // 4]
         limit = np.partition(self._vectors[some] @ self._vectors[quarter].T, -self._best.k, axis=1)[:, -self._best.k]
         documents = self._vectors[chosen[QUERIES : QUERIES + DOCUMENTS]]
-        found = tuned(documents, self._vectors[some], limit.astype(np.float64), asked=len(self._vectors))
+        found = tuned(
+            documents,
+            self._vectors[some],
+            limit.astype(np.float64),
+            asked=len(self._vectors),
+            candidate=self._products.candidate,
+        )
         if found is not None:
             self._use(found)
 

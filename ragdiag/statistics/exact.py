@@ -24,7 +24,19 @@ class Exact(threading.local):
     def __init__(self, queries: Float32) -> None:
         shape = _TOGETHER, queries.shape[1]
         self._queries = queries
-        self._single, self._asked, self._found = np.empty(shape, dtype=np.float32), np.empty(shape), np.empty(shape)
+        self._single, self._other = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+        self._asked, self._found = np.empty(shape), np.empty(shape)
+
+    def near(self, query: IntArray, documents: Float32, row: IntArray) -> Float32:
+        """Return the inner products of pairs in float32: half the time of `scores`."""
+        near = np.empty(len(row), dtype=np.float32)
+        for i in range(0, len(row), _TOGETHER):
+            n = min(_TOGETHER, len(row) - i)
+            asked, found = self._single[:n], self._other[:n]
+            np.take(self._queries, query[i : i + n], axis=0, out=asked, mode="clip")
+            np.take(documents, row[i : i + n], axis=0, out=found, mode="clip")
+            np.matmul(asked[:, None, :], found[:, :, None], out=near[i : i + n, None, None])
+        return near
 
     def scores(self, query: IntArray, documents: Float32, row: IntArray) -> Float64:
         """Return the inner products of pairs, `rounded`: rows of the queries with rows of `documents`."""

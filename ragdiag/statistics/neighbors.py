@@ -127,7 +127,7 @@ class NeighborSearch:
         self._seen += len(positions)
         if self._seen >= self._tune_at:
             self._tune_at *= 4
-            self._tune(documents)
+            self._tune(documents, products.candidate)
 
     @property
     def tiles(self) -> list[slice]:
@@ -141,7 +141,7 @@ class NeighborSearch:
             self._held = products, products.hold(*self.bound.lower(self.scaled, self.norms))
         return self._held[1]
 
-    def _tune(self, documents: Float32) -> None:
+    def _tune(self, documents: Float32, candidate: float) -> None:
         """Look for a bound that makes the rest of the search cheaper."""
         rng = np.random.default_rng(0)
         some = rng.permutation(len(self.scaled))[:QUERIES]
@@ -150,7 +150,10 @@ class NeighborSearch:
             return
         found = rng.permutation(len(documents))[:DOCUMENTS]
         if promising(documents[found], self.scaled[some]):
-            self.bound = tuned(documents[found], self.scaled[some], limit, asked=len(self.scaled)) or self.bound
+            self.bound = (
+                tuned(documents[found], self.scaled[some], limit, asked=len(self.scaled), candidate=candidate)
+                or self.bound
+            )
             self._held = None
 
     def take(self, tile: slice, positions: IntArray, documents: Float32, products: Products, bounds: Any) -> None:

@@ -11,17 +11,17 @@ from ragdiag.vectors import row_norms
 
 DOCUMENTS, QUERIES = 1024, 128  # tried: their products cost a hundredth of a search worth tuning
 _SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
-_CANDIDATE = 60  # what scoring a candidate costs, in products of a bound of all coordinates
 _PROMISING = 4.0
 _WORTH = 0.85  # of the cost of all coordinates: not much less is noise
 
 
-def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int) -> Prefix | None:
+def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int, candidate: float) -> Prefix | None:
     """Return the bound that makes the search cheapest; None where that is all coordinates.
 
     The cost of a pair, in multiplications: r for the bound, pr/m for its part in the projection of a document, and
-    60p for each pair whose bound reaches the limit. Directions are the strongest of the sample (subspace iteration,
-    Halko, Martinsson & Tropp 2011, doi:10.1137/090771806); how good they are decides the cost, not the result.
+    p times `candidate` for each pair whose bound reaches the limit. Directions are the strongest of the sample
+    (subspace iteration, Halko, Martinsson & Tropp 2011, doi:10.1137/090771806); how good they are decides the cost,
+    not the result.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int) -
         The k-th best score of each, or what is known of it.
     asked : int
         All queries, m.
+    candidate : float
+        What scoring a pair costs, in products by all coordinates: `Products.candidate`.
     """
     p = documents.shape[1]
     most = int(p * _SHARES[-1])
@@ -48,7 +50,7 @@ def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int) -
         bound = Prefix.of(axes[:, :r].astype(np.float32))
         (y, rest), (z, asked_rest) = bound.lower(documents, lengths), bound.lower(queries, asked_lengths)
         upper = y @ z.T + np.outer(rest, asked_rest).astype(np.float32)
-        cost = r * (1 + p / asked) + _CANDIDATE * p * float((upper >= below(limit)).mean())
+        cost = r * (1 + p / asked) + candidate * p * float((upper >= below(limit)).mean())
         if cost < least:
             best, least = bound, cost
     return best
