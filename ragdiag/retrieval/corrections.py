@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragdiag.engine.products import rounded_up
-from ragdiag.similarities.affine import Affine
+from ragdiag.similarities.affine import Affine, few_directions
 from ragdiag.statistics.bounds import UNDERFLOW, UNIT_ROUNDOFF
 from ragdiag.statistics.neighbors import NeighborSearch
 from ragdiag.types import Float32, Float64, Similarity
 from ragdiag.vectors import row_norms
 
-FEW = 32  # directions, of four times as many, that a map may change and still be a correction of the plain product
 ROWS = 256  # documents fitted at once, so that they stay in the cache
+_ONE = np.float32(2.0**-20)  # a scale as near to 1 is 1: what that is wrong by is measured with the rest
 _SQUARES = 2.0**-63  # a coordinate below it has no square in float32
 
 
@@ -30,7 +30,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Correction:
-    """a and [BᵀU, x, ‖U‖] of scaled mapped queries U, and the largest of each factor of the error, for ‖U‖ = 1."""
+    """a and [BᵀU, x, ‖U‖]/a of scaled mapped queries U, and the largest of each factor of the error, for ‖U‖ = 1."""
 
     scale: Float32
     along: Float32
@@ -71,9 +71,12 @@ def correction_of(search: NeighborSearch, queries: Float32, basis: Float32) -> C
     error = _most(rest, norms)
     if not error <= 64 * UNIT_ROUNDOFF:
         return None
+    a[square == 0] = 1
+    if not (a > 0).all():
+        return None
     return Correction(
         a,
-        np.concatenate([along, rounded_up(norms)[:, None]], axis=1),
+        np.concatenate([along, rounded_up(norms)[:, None]], axis=1) / a[:, None],
         across_most=_most(np.abs(a) * np.sqrt(square), norms),
         along_most=_most(row_norms(along), norms),
         scale_most=_most(np.abs(a), norms),
@@ -104,6 +107,7 @@ def fitted(documents: Float32, across: Float32, basis: Float32, lengths: Float64
         size = np.sqrt(np.einsum("ij,ij->i", left, left))
         products = np.einsum("ij,ij->i", left, straight)
         scale[rows] = np.where(square[rows] == 0, 0.0, products / np.where(square[rows] == 0, 1.0, square[rows]))
+        scale[rows][np.abs(scale[rows] - 1) < _ONE] = 1
         left -= straight * scale[rows, None]
         rest[rows] = 1.001 * np.sqrt(np.einsum("ij,ij->i", left, left))
         # What float32 lost in B v, in β d⊥ and in the differences; the columns of B have length one, nearly.
@@ -135,20 +139,8 @@ def directions_of(similarity: Similarity, dim: int) -> Float64 | None:
             if stage.matrix is not None:
                 if stage.matrix.shape != (dim, dim):
                     return None
-                removed = _range(stage.matrix - np.eye(dim))
+                removed = few_directions(stage.matrix - np.eye(dim))
                 if removed is None:
                     return None
                 rows.append(removed)
     return np.concatenate(rows)
-
-
-def _range(matrix: Float64) -> Float64 | None:
-    """Return rows that span the range of a symmetric matrix of low rank, or None where the rank is not low.
-
-    From its products with a few random vectors (Halko, Martinsson & Tropp 2011, doi:10.1137/090771806).
-    """
-    few = min(FEW, len(matrix) // 4)
-    probes = np.random.default_rng(0).standard_normal((len(matrix), few + 1))
-    axes, values, _ = np.linalg.svd(matrix @ probes, full_matrices=False)
-    kept = values > 2.0**-30 * values[0]
-    return axes[:, kept].T if kept.sum() <= few else None

@@ -53,7 +53,7 @@ class SharedSearch:
 
     by Cauchy and Schwarz, whatever B, d⊥, q̂, β and a are: nothing is assumed of the maps, ρ, σ and Bᵀd⊥ are
     measured. q̂·d⊥ is the product that all share. Evaluated in float32 the right-hand side is off by another
-    γ(|aβ| ‖q̂‖ ‖d⊥‖ + ‖[BᵀU, x]‖ ‖[v, y]‖), γ = pu/(1 − pu), with p the number of terms and roundings. The sum of
+    γ(|aβ| ‖q̂‖ ‖d⊥‖ + ‖[BᵀU, x]‖ ‖[v, y]‖), γ = pu/(1 − pu), with p the number of terms and roundings. Bounds are divided by a, and so are limits. The sum of
     both is the error that `NeighborSearch` needs to lose no neighbour; candidates are scored again from the
     similarity's own maps, so that results equal those of separate searches. A document whose error is more
     than four times that of a product of its own gets that product: nothing is lost but time. So does every
@@ -136,14 +136,20 @@ class SharedSearch:
                 here = ready[i]
                 if here.alone:
                     continue
-                bounds = np.multiply(base, here.scale[:, None], out=products.buffer("upper", size).reshape(shape))
-                bounds *= correction.scale[tile]
-                along = products.buffer("along", size).reshape(shape)
-                bounds += np.matmul(here.along, correction.along[tile].T, out=along)
+                bounds = products.buffer("upper", size).reshape(shape)
+                along = np.matmul(
+                    here.along, correction.along[tile].T, out=products.buffer("along", size).reshape(shape)
+                )
+                if here.plain:
+                    np.add(base, along, out=bounds)
+                else:
+                    np.multiply(base, here.scale[:, None], out=bounds)
+                    bounds += along
+                scale = correction.scale[tile].astype(np.float64)
                 if len(here.apart):
                     own = here.documents[here.apart] @ search.scaled[tile].T
-                    bounds[here.apart] = own + np.outer(here.error[here.apart], search.norms[tile])
-                search.take(tile, positions, here.documents, products, bounds)
+                    bounds[here.apart] = (own + np.outer(here.error[here.apart], search.norms[tile])) / scale
+                search.take(tile, positions, here.documents, products, bounds, scale)
 
         products.each(work, self._all[0].tiles)
 
@@ -190,3 +196,8 @@ class _Ready:
     error: Float64
     apart: NDArray[np.int64]
     alone: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether the scale of all documents is 1."""
+        return bool((np.delete(self.scale, self.apart) == 1).all())

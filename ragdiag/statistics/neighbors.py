@@ -156,7 +156,15 @@ class NeighborSearch:
             )
             self._held = None
 
-    def take(self, tile: slice, positions: IntArray, documents: Float32, products: Products, bounds: Any) -> None:
+    def take(
+        self,
+        tile: slice,
+        positions: IntArray,
+        documents: Float32,
+        products: Products,
+        bounds: Any,
+        scale: Float64 | None = None,
+    ) -> None:
         """Search mapped documents for a slice of the queries, given bounds that say who is a candidate.
 
         Parameters
@@ -169,12 +177,14 @@ class NeighborSearch:
             What understands the bounds.
         bounds : array of `products`, shape (b, t)
             Upper bounds of the inner products of the documents with the queries, scaled.
+        scale : ndarray of float64, shape (t,), optional
+            Positive; what the bounds of each query were divided by.
         """
         limit: Float64 = np.ldexp(self._best.scores[tile, -1], -self.exponents[tile])
         fresh = np.flatnonzero(~np.isfinite(limit))  # those that know fewer than k documents
         if len(fresh) and len(positions) > 2 * self._best.k:
             limit[fresh] = self._proposed(tile, fresh, positions, documents, products.leaders(bounds, self._lead))
-        row, query = products.reached(bounds, below(limit))
+        row, query = products.reached(bounds, below(limit if scale is None else limit / scale))
         query += tile.start
         other = self._others(query, positions[row])
         row, query = row[other], query[other]

@@ -132,9 +132,12 @@ def test_the_bound_covers_every_pair() -> None:
     slack: list[Float64] = []
 
     class Checked(NeighborSearch):
-        def take(self, tile: slice, positions: IntArray, documents: Float32, products: Any, bounds: Any) -> None:
+        def take(
+            self, tile: slice, positions: IntArray, documents: Float32, products: Any, bounds: Any, scale: Any = None
+        ) -> None:
             exact = documents.astype(np.float64) @ self.scaled[tile].astype(np.float64).T
             coarse = np.outer(product_error(documents), self.norms[tile])
+            bounds = bounds if scale is None else bounds * scale
             some = coarse > 1e-30
             slack.append((bounds - exact)[some] / coarse[some])
             assert (bounds >= exact - 1e-12 * np.abs(exact)).all()
