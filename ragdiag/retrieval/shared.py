@@ -53,11 +53,11 @@ class SharedSearch:
 
     by Cauchy and Schwarz, whatever B, d⊥, q̂, β and a are: nothing is assumed of the maps, ρ, σ and Bᵀd⊥ are
     measured. q̂·d⊥ is the product that all share. Evaluated in float32 the right-hand side is off by another
-    γ(|aβ| ‖q̂‖ ‖d⊥‖ + ‖[BᵀU, x]‖ ‖[v, y]‖), γ = pu/(1 − pu), with p the number of terms and roundings. Bounds are divided by a, and so are limits. The sum of
-    both is the error that `NeighborSearch` needs to lose no neighbour; candidates are scored again from the
-    similarity's own maps, so that results equal those of separate searches. A document whose error is more
-    than four times that of a product of its own gets that product: nothing is lost but time. So does every
-    document under a map that is no scale outside B (whitening, quantisation).
+    γ(|aβ| ‖q̂‖ ‖d⊥‖ + ‖[BᵀU, x]‖ ‖[v, y]‖), γ = pu/(1 − pu), with p the number of terms and roundings. Bounds are
+    divided by a, and so are limits. The sum of both is the error that `NeighborSearch` needs to lose no neighbour;
+    candidates are scored again from the similarity's own maps, so that results equal those of separate searches. A
+    document whose error is more than four times that of a product of its own gets that product: nothing is lost but
+    time. So does every document under a map that is no scale outside B (whitening, quantisation).
 
     Parameters
     ----------
