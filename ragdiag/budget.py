@@ -186,7 +186,7 @@ def seed_from(seed: int, first: int) -> int:
     >>> from ragdiag.statistics.best import pair_priority
     >>> a = pair_priority(np.arange(5, 8), np.arange(3), np.uint64(1))
     >>> b = pair_priority(np.arange(3), np.arange(3), np.uint64(seed_from(1, 5)))
-    >>> (a == b).all()
+    >>> bool((a == b).all())
     True
     """
     return (seed + first * pow(_STEP, -1, 2**64)) % 2**64

@@ -19,7 +19,7 @@ Found = tuple[Float32, IntArray]  # what faiss returns: distances and labels, sh
 
 _REQUEST = struct.Struct("<qqqq")  # queries, dimension, k, and the setting of the knob or 0; then the floats
 _MOST_EFFORT = 512  # of efSearch
-_BLOCK = 65_536  # rows of a flat file searched at once
+_BLOCK = 8192  # rows of a flat file searched at once
 
 
 class IndexSearch(Protocol):
