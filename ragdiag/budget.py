@@ -14,6 +14,7 @@ from ragdiag.errors import ConfigError
 from ragdiag.numbers import count, number
 from ragdiag.plan import Plan
 from ragdiag.similarities import Cosine, for_metric
+from ragdiag.statistics.best import seed_from
 from ragdiag.statistics.neighbors import Neighbors, NeighborSearch
 from ragdiag.statistics.observed import Documents
 from ragdiag.statistics.sample import Sample, SampleStep
@@ -27,7 +28,6 @@ HELD = 2000  # vectors kept in the first pass for the rounds after
 GROWTH, MOST = 4, 8  # a round is so many times the one before, or the last one if at most so many times would fit
 ROOM = 1 << 28  # bytes of vectors kept for the next round
 WORTH = 0.1  # of what was reached: a smaller round is not worth reading the store again
-_STEP = 0x9E3779B97F4A7C15  # of `pair_priority`, between two seeds
 
 
 class Budget:
@@ -108,7 +108,7 @@ class Rounds:
         drawn = drawn[drawn < len(live)]
         self._rank = np.flatnonzero(live[drawn])
         self._order = drawn[self._rank]
-        self.first, self._held = _split(held, FIRST)
+        self.first, self._held = held[:FIRST], held[FIRST:]
         self._began = budget.clock()
         # Documents and seconds; what came before the rounds took as long as reading does, or longer.
         self._done = [(0, self._began - budget.started)]
@@ -130,7 +130,7 @@ class Rounds:
         # With fewer than that in `first` the statistics of the first documents would be of too few.
         while reached >= FIRST and (size := min(self._size(reached), len(self._held))) > 0:
             began = self._budget.clock()
-            queries, self._held = _split(self._held, size)
+            queries, self._held = self._held[:size], self._held[size:]
             searches = {
                 s.name: NeighborSearch(
                     s, queries.vectors, self._plan.k, exclude=queries.positions, seed=seed_from(seed, reached)
@@ -146,12 +146,12 @@ class Rounds:
             parts.append(queries)
             for name, search in searches.items():
                 found[name].append(search.result())
-            self._held = _joined([self._held, ahead.result()])
+            self._held = Sample.joined([self._held, ahead.result()])
             self._done.append((size, self._budget.clock() - began))
         if reached < len(self._order):
             self._tell(reached)
         neighbors, cosines = (_runs_joined(found[run.similarity]) for run in (documents.neighbors, documents.cosines))
-        return replace(documents, queries=_joined(parts), neighbors=neighbors, cosines=cosines)
+        return replace(documents, queries=Sample.joined(parts), neighbors=neighbors, cosines=cosines)
 
     def _size(self, reached: int) -> int:
         """Return how many documents fit into the time that is left; 0 when no round does that is worth reading for."""
@@ -173,39 +173,6 @@ class Rounds:
             f"time decided ({self._budget.seconds:g} s): {count(reached)} of at most {count(self._most)} documents were"
             f" drawn as queries, as with --sample-queries {drawn}"
         )
-
-
-def seed_from(seed: int, first: int) -> int:
-    """Return the seed by which a search breaks ties for its query 0 as one with `seed` does for its query `first`.
-
-    `pair_priority` mixes the query's number and a multiple of the seed, modulo 2⁶⁴; the multiple is odd, so that any
-    number of queries is some number of seeds.
-
-    Examples
-    --------
-    >>> from ragdiag.statistics.best import pair_priority
-    >>> a = pair_priority(np.arange(5, 8), np.arange(3), np.uint64(1))
-    >>> b = pair_priority(np.arange(3), np.arange(3), np.uint64(seed_from(1, 5)))
-    >>> bool((a == b).all())
-    True
-    """
-    return (seed + first * pow(_STEP, -1, 2**64)) % 2**64
-
-
-def _split(sample: Sample, size: int) -> tuple[Sample, Sample]:
-    positions, vectors, texts = sample.positions, sample.vectors, sample.texts
-    return (
-        Sample(positions[:size], vectors[:size], texts[:size]),
-        Sample(positions[size:], vectors[size:], texts[size:]),
-    )
-
-
-def _joined(parts: Sequence[Sample]) -> Sample:
-    return Sample(
-        np.concatenate([part.positions for part in parts]),
-        np.concatenate([part.vectors for part in parts]),
-        tuple(text for part in parts for text in part.texts),
-    )
 
 
 def _runs_joined(runs: Sequence[Neighbors]) -> Neighbors:

@@ -91,12 +91,12 @@ class HostProducts:
         By default one per core this process may use.
     """
 
+    rounding = 2.0**-20
+    candidate = 60.0
+
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or cores()
         self._own = threading.local()
-
-    rounding = 2.0**-20
-    candidate = 60.0
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Keep the vectors with the rest, rounded up, as one more coordinate."""

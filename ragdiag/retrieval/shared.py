@@ -106,12 +106,13 @@ class SharedSearch:
 
     def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_], products: Products = HOST) -> None:
         """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
-        sharing = isinstance(products, HostProducts) and bool(self._corrections)
-        for search in self._alone if sharing else self._all:
+        # What is shared is a float32 product; what multiplies otherwise reads its bounds otherwise too.
+        host = products if type(products) is HostProducts else None
+        for search in self._alone if host is not None else self._all:
             search.search(start, vectors, usable, products)
         rows = np.flatnonzero(usable)
-        if isinstance(products, HostProducts) and sharing and len(rows):
-            self._together(start + rows, vectors if len(rows) == len(vectors) else vectors[rows], products)
+        if host is not None and self._corrections and len(rows):
+            self._together(start + rows, vectors if len(rows) == len(vectors) else vectors[rows], host)
 
     def _together(self, positions: NDArray[np.int64], vectors: Float32, products: HostProducts) -> None:
         across, slant = self._across(vectors)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ragdiag.types import Float32, Float64, IntArray
 
+_STEP = 0x9E3779B97F4A7C15  # odd: between the streams of two seeds
 _WIDE = 4  # times k: a query with more candidates at once is sorted apart
 
 
@@ -139,8 +140,24 @@ def rounded(scores: Float64) -> Float64:
 def pair_priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
     """Return a fixed random 64-bit number per query and position."""
     with np.errstate(over="ignore"):
-        stream = _mixed(queries.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) * (seed + np.uint64(1)))
+        stream = _mixed(queries.astype(np.uint64) + np.uint64(_STEP) * (seed + np.uint64(1)))
         return _mixed(stream + positions.astype(np.uint64))
+
+
+def seed_from(seed: int, first: int) -> int:
+    """Return the seed by which a search breaks ties for its query 0 as one with `seed` does for its query `first`.
+
+    `pair_priority` mixes the query's number and a multiple of the seed, modulo 2⁶⁴; the multiple is odd, so that any
+    number of queries is some number of seeds.
+
+    Examples
+    --------
+    >>> a = pair_priority(np.arange(5, 8), np.arange(3), np.uint64(1))
+    >>> b = pair_priority(np.arange(3), np.arange(3), np.uint64(seed_from(1, 5)))
+    >>> bool((a == b).all())
+    True
+    """
+    return (seed + first * pow(_STEP, -1, 2**64)) % 2**64
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -83,7 +83,8 @@ class Prefix:
 
 def long_enough(X: Float32) -> Float64:
     """Return lengths that are at least those of the rows, shape (n,), and hardly more."""
-    lengths: Float64 = quick_norms(X) * (1 + 4e-6)
+    # A sum of squares, none of them negative, is off by a share γ in whatever order; its root by less.
+    lengths: Float64 = quick_norms(X) * (1 + lost(X.shape[1] + 4))
     return lengths
 
 

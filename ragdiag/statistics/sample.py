@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,19 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def __getitem__(self, rows: slice) -> Sample:
+        return Sample(self.positions[rows], self.vectors[rows], self.texts[rows], self.metadata[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Sample]) -> Sample:
+        """Return the documents of several samples, one after the other."""
+        return cls(
+            np.concatenate([part.positions for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+            tuple(text for part in parts for text in part.texts),
+            tuple(entry for part in parts for entry in part.metadata),
+        )
 
 
 def draw(n: int, size: int, rng: np.random.Generator) -> IntArray:

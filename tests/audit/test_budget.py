@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from ragdiag import LocalEngine, Plan, Report, VectorStore, audit
-from ragdiag.budget import Budget, seed_from
+from ragdiag.budget import Budget
 from ragdiag.cli import main
 from ragdiag.engine import Block, Progress, Step
 from ragdiag.errors import ConfigError
 from ragdiag.report.json import to_json
 from ragdiag.similarities import Cosine
+from ragdiag.statistics.best import seed_from
 from ragdiag.statistics.neighbors import NeighborSearch
 from ragdiag.testing.worlds import offset_normal
 from ragdiag.types import Float32

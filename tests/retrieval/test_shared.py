@@ -15,6 +15,7 @@ from ragdiag.similarities import Cosine, Similarity, Training, parse
 from ragdiag.statistics.bounds import product_error
 from ragdiag.statistics.neighbors import NeighborSearch
 from ragdiag.types import Float32, Float64, IntArray
+from tests.statistics.kernels import PRODUCTS
 
 D = 64
 NAMES = (
@@ -111,6 +112,21 @@ def test_together_as_apart(world: World, n: int, k: int, block: int) -> None:
         found, same = a.result(), b.result()
         assert np.array_equal(found.positions, same.positions), found.similarity
         assert np.array_equal(found.scores, same.scores), found.similarity
+
+
+@pytest.mark.parametrize("kind", list(PRODUCTS))
+def test_whatever_multiplies_finds_the_same(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    X, Q = _normal(rng, 700), _normal(rng, 90)
+    fits = _fits(X, _normal(rng, 60))
+    together = [NeighborSearch(fit, Q, 10, seed=3) for fit in fits]
+    for step in shared(together):
+        step.search(0, X, np.ones(700, dtype=bool), PRODUCTS[kind])  # type: ignore[attr-defined]
+    for fit, search in zip(fits, together, strict=True):
+        alone = NeighborSearch(fit, Q, 10, seed=3)
+        alone.search(0, X, np.ones(700, dtype=bool))
+        assert np.array_equal(search.result().positions, alone.result().positions), fit.name
+        assert np.array_equal(search.result().scores, alone.result().scores), fit.name
 
 
 @pytest.mark.parametrize("world", [_normal, _cone])
