@@ -44,7 +44,7 @@ def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
         {"Reports": ["report.md", "gate.md"]},
         {"Stores": ["stores.md", *sorted(_engines()), "adding-a-store.md"]},
         {"Rules": [{"All rules": "rules/index.md"}, *rules]},
-        {"Statistics": ["statistics.md", *(f"{page}.md" for page in evidence if (_docs(page)).exists())]},
+        {"Statistics": ["statistics.md", *(f"{page}.md" for page in evidence)]},
     ]
     return config
 
@@ -103,10 +103,6 @@ def _by_family() -> Iterator[tuple[str, list[Rule]]]:
 
 def _address(rule: Rule) -> str:
     return f"rules/{rule.code}.md"
-
-
-def _docs(name: str) -> Path:
-    return ROOT / "docs" / f"{name}.md"
 
 
 def _engines() -> dict[str, Path]:

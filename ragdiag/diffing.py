@@ -188,10 +188,6 @@ def _of_queries(name: str) -> bool:
     return ".query" in name or name.startswith(("gap.", "alignment.", "uniformity.cross", "norms.relevance"))
 
 
-def _looked(audit: SavedAudit) -> set[str]:
-    return {*audit.passed, *(finding.code for finding in audit.findings)}
-
-
 def _lost(labelled: tuple[LabelledChange, ...]) -> Iterator[str]:
     for change in labelled:
         if change.regression:
@@ -209,7 +205,7 @@ def _worse(findings: tuple[FindingChange, ...]) -> Iterator[str]:
 
 
 def _notes(old: SavedAudit, new: SavedAudit, ignore: Sequence[str]) -> Iterator[str]:
-    blind = sorted(code for code in _looked(old) - _looked(new) if not code.startswith((*ignore, "DRF")))
+    blind = sorted(code for code in old.looked - new.looked if not code.startswith((*ignore, "DRF")))
     if blind:
         named = ", ".join(blind[:_NAMED]) + (", …" if len(blind) > _NAMED else "")
         yield f"{counted(len(blind), 'rule')} looked then and not now, and so fail nothing: {named}"

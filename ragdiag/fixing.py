@@ -212,8 +212,8 @@ def fix(
             with uninterrupted():
                 put(maps, beside, folder=True, overwrite=overwrite)
                 draft.put()
-                with opened_store(to) as there:
-                    return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
+            with opened_store(to) as there:
+                return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
 
 
 def _broken(

@@ -16,7 +16,7 @@ from langchain_core.vectorstores import VectorStore
 from pydantic import BaseModel
 
 from ragdiag.errors import RecordError
-from ragdiag_langchain.known import behind, is_remedied
+from ragdiag_langchain.known import behind, is_in_memory, is_remedied
 from ragdiag_langchain.recorded_embeddings import RecordedEmbeddings, recorded_embeddings
 from ragdiag_langchain.records import RetrievalRecord
 from ragdiag_langchain.slots import shared_slots
@@ -97,7 +97,7 @@ def store_view(store: Store, record: RetrievalRecord) -> Store:
 
 def _direction(store: Any) -> str:
     """Return which scores of a store are better, where its class or its index says so; else their order tells."""
-    if any(base.__name__ == "InMemoryVectorStore" for base in type(store).__mro__):
+    if is_in_memory(store):
         return HIGHER
     with suppress(Exception):  # a property of a stranger's store may do anything
         kind = store.index.metric_type  # faiss: 0 is the inner product, 1 is L2

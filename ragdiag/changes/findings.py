@@ -57,8 +57,7 @@ def finding_changes(old: SavedAudit, new: SavedAudit) -> tuple[FindingChange, ..
     tests = [_test(pair, old, new) for pair in pairs]
     tested = [p for _, p in tests if p is not None]
     # Rules that found nothing in either audit were looked at too, and could have been false alarms.
-    both = {*old.passed, *(f.code for f in old.findings)} & {*new.passed, *(f.code for f in new.findings)}
-    quiet = max(len(both) - len(tested), 0)
+    quiet = max(len(old.looked & new.looked) - len(tested), 0)
     corrected = iter(holm(tested + [1.0] * quiet))
     changes = []
     for pair, (moved, p) in zip(pairs, tests, strict=True):
@@ -68,9 +67,8 @@ def finding_changes(old: SavedAudit, new: SavedAudit) -> tuple[FindingChange, ..
 
 def _pairs(old: SavedAudit, new: SavedAudit) -> Iterator[_Pair]:
     before, after = _by_code(old), _by_code(new)
-    looked = {*old.passed, *before}
     for code, found in after.items():
-        yield _Pair(before.get(code), found, code in looked)
+        yield _Pair(before.get(code), found, code in old.looked)
     # A rule that could not look again has not found that all is well.
     for code, found in before.items():
         if code not in after and code in new.passed:

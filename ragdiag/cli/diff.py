@@ -7,25 +7,17 @@ from typing import Any
 
 import click
 
-from ragdiag.cli.options import OUTPUT, WIDTH, codes, share
+from ragdiag.cli.options import OUTPUT, WIDTH, codes, formats, share
 from ragdiag.cli.output import check_writable, deliver, refuse_inputs
+from ragdiag.config import FORMATS
 
 EXIT_REGRESSION = 1
-FORMATS = ("terminal", "json", "markdown")
 
 
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@click.option(
-    "--format",
-    "format_",
-    # `text` is what other linters call it.
-    type=click.Choice((*FORMATS, "text")),
-    default="terminal",
-    show_default=True,
-    help="JSON follows the schema ragdiag.diff/1.",
-)
+@formats("JSON follows the schema ragdiag.diff/1.", (*FORMATS, "markdown"))
 @OUTPUT
 @click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these rules: DRF,HUB001.")
 @click.option(

@@ -60,7 +60,7 @@ def spectrum_picture(shape: Spectrum, moments: Moments) -> SpectrumPicture | Non
     if d > SHOWN:
         ranks = np.unique(np.geomspace(1, d, SHOWN).round().astype(np.int64))
     null = np.mean(isotropic.eigenvalues(n, d), axis=0)
-    second = moments.about(np.zeros(d)).second / moments.n
+    second = moments.gram / moments.n
     # A mean may be 0 exactly, where nothing starts; its length is below 1, so that with an axis added it never is.
     start = moments.mean + shape.basis[:, 0]
     top = eigsh(second, k=1, v0=start, return_eigenvectors=False)[0] if d > 2 else np.linalg.eigvalsh(second)[-1]

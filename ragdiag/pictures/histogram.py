@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ragdiag.statistics.observed import Documents, Queries
+from ragdiag.statistics.observed import Documents, Queries, lengths_vary
 from ragdiag.types import Float32, Float64, IntArray
 from ragdiag.vectors import unit
 
@@ -119,7 +119,7 @@ def cosines(docs: Documents, rng: np.random.Generator) -> Cosines | None:
 
 def norms(lengths: Float64) -> Histogram | None:
     """Return how the lengths of the vectors are spread; None where all are equal but for rounding."""
-    if not len(lengths) or float(np.ptp(lengths)) <= 1e-3 * float(lengths.mean()):
+    if not lengths_vary(lengths):
         return None
     return Histogram.of(lengths, np.linspace(float(lengths.min()), float(lengths.max()), BINS + 1))
 

@@ -16,6 +16,7 @@ from ragdiag.numbers import count, counted, interval, number, percent, probabili
 from ragdiag.pictures.map import MapPicture, tsne
 from ragdiag.report.escape import clean
 from ragdiag.report.figures import LAYERS, SHOWN_AT_FIRST, Places, graph_objects, map_figure
+from ragdiag.report.json import as_text
 from ragdiag.report.model import Report
 from ragdiag.report.plates import comparison_plates, map_caption, portrait_plates
 from ragdiag.report.strips import strip
@@ -124,8 +125,7 @@ def script_json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    # A lone surrogate is no Unicode and cannot be written.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return as_text(text)
 
 
 def _map_json(picture: MapPicture, laid_out: Places | None, cells: int) -> dict[str, Any]:

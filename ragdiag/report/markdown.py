@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ragdiag.findings.finding import Finding
 from ragdiag.numbers import count, interval, number, probability, score
 from ragdiag.report.changes import Change, Diff, FindingChange
-from ragdiag.report.escape import markdown, markdown_code, shorten
+from ragdiag.report.escape import clean, markdown, markdown_code, shorten
 from ragdiag.report.model import Report
 from ragdiag.report.terminal import verdict
 from ragdiag.report.terminal_diff import DRIFT_NAMES, diff_verdict, drift_value
@@ -71,8 +71,8 @@ def _finding(finding: Finding) -> str:
     rows = [(name, *_cells(measure)) for name, measure in finding.evidence.items()]
     lines.append(_table(("evidence", "value", "95 % interval", "null", "n"), rows))
     documents = [
-        f"- {markdown_code(shorten(note.id, 60))} {markdown(note.note)}"
-        + (f" {markdown_code(shorten(note.text, _TEXT))}" if note.text else "")
+        f"- {markdown_code(shorten(clean(note.id), 60))} {markdown(note.note)}"
+        + (f" {markdown_code(shorten(clean(note.text), _TEXT))}" if note.text else "")
         for note in finding.documents[:_DOCUMENTS]
     ]
     if documents:

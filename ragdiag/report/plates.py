@@ -11,7 +11,7 @@ import numpy as np
 from ragdiag.numbers import count, counted, number, percent, probability, score
 from ragdiag.pictures.draw import Pictures
 from ragdiag.pictures.histogram import Cosines, GapPicture, Histogram
-from ragdiag.pictures.listed import Occurrence
+from ragdiag.pictures.listed import HUBS, Occurrence
 from ragdiag.pictures.map import MapPicture
 from ragdiag.report import figures, figures_comparison
 from ragdiag.retrieval.comparison import Comparison
@@ -122,8 +122,8 @@ def _occurrence(picture: Occurrence) -> Plate:
         f"{count(picture.m)} {asked} list {count(picture.k)} documents each, {number(picture.mean)} lists per document."
         f" {counted(picture.orphans, 'document is', 'documents are')} in no list where chance leaves"
         f" {number(picture.expected_orphans)}; {count(len(picture.hubs))}"
-        f"{' or more' if len(picture.hubs) == 10 else ''} are listed beyond chance. Dashed: Poisson counts of the same"
-        " mean. Bins widen to the right, heights are square roots.",
+        f"{' or more' if len(picture.hubs) == HUBS else ''} are listed beyond chance. Dashed: Poisson counts of the"
+        " same mean. Bins widen to the right, heights are square roots.",
         figures.occurrence_figure(picture),
         ("lists", "documents", "by chance"),
         tuple(

@@ -94,6 +94,11 @@ class SavedAudit:
     version: str
     started: str
 
+    @property
+    def looked(self) -> set[str]:
+        """Codes of the rules that could look."""
+        return {*self.passed, *(finding.code for finding in self.findings)}
+
 
 def read_audit(path: str | os.PathLike[str]) -> SavedAudit:
     """Read what `ragdiag audit --format json` wrote.

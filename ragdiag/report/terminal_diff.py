@@ -9,14 +9,6 @@ from ragdiag.report.read import SavedAudit
 from ragdiag.report.terminal_findings import STYLES
 
 MOST_MOVED = 12
-_STATES = {
-    Change.NEW: "new",
-    Change.WORSE: "worse",
-    Change.MILDER: "milder",
-    Change.SAME: "same",
-    Change.GONE: "gone",
-    Change.FIRST_LOOK: "first look",
-}
 _HANG = 14
 
 
@@ -94,7 +86,7 @@ def _finding(page: Page, change: FindingChange) -> None:
     if change.change is Change.GONE:
         severity = f"was {severity}"
     head = (f"{finding.code} {finding.title}", "bold")
-    page.field(_STATES[change.change], head, f" ({severity})", hang=_HANG, style=style)
+    page.field(change.change.value, head, f" ({severity})", hang=_HANG, style=style)
     if change.change is Change.GONE:
         return
     if change.regression:

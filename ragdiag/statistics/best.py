@@ -140,8 +140,8 @@ def rounded(scores: Float64) -> Float64:
 def pair_priority(queries: IntArray, positions: IntArray, seed: np.uint64) -> NDArray[np.uint64]:
     """Return a fixed random 64-bit number per query and position."""
     with np.errstate(over="ignore"):
-        stream = _mixed(queries.astype(np.uint64) + np.uint64(_STEP) * (seed + np.uint64(1)))
-        return _mixed(stream + positions.astype(np.uint64))
+        stream = mixed(queries.astype(np.uint64) + np.uint64(_STEP) * (seed + np.uint64(1)))
+        return mixed(stream + positions.astype(np.uint64))
 
 
 def seed_from(seed: int, first: int) -> int:
@@ -160,7 +160,7 @@ def seed_from(seed: int, first: int) -> int:
     return (seed + first * pow(_STEP, -1, 2**64)) % 2**64
 
 
-def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the finaliser of splitmix64, a bijection whose output bits look random."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
+from ragdiag.statistics.best import mixed
 from ragdiag.types import Float32, Float64, IntArray
 
 _ROWS = 256  # hashed at a time, so that they stay in the cache
@@ -131,13 +132,8 @@ class _RowHash:
             words.byteswap(inplace=True)
             np.einsum("ij,j->i", words, self._keys[1], out=back[start : start + _ROWS])
             room[:, dim:] = 0
-        # Sums of the two are no hash: they are mixed as in SplitMix64, one to one.
-        back ^= back >> np.uint64(30)
-        back *= np.uint64(0xBF58476D1CE4E5B9)
-        back ^= back >> np.uint64(27)
-        back *= np.uint64(0x94D049BB133111EB)
-        back ^= back >> np.uint64(31)
-        hashes: NDArray[np.uint64] = forth ^ back
+        # Sums of the two are no hash: one is mixed, one to one.
+        hashes: NDArray[np.uint64] = forth ^ mixed(back)
         return hashes
 
 

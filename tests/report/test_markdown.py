@@ -139,3 +139,12 @@ def test_a_clean_store_is_short() -> None:
         "**Nothing wrong was found. Not tested: whether retrieval suffers (no labelled queries).** 1,000 vectors × 8,"
         " does not say how it ranks.",
     ]
+
+
+@pytest.mark.parametrize("char", ["a", "\x01", "\u202e", "\U000e0041", "`", "&"])
+def test_a_text_of_a_megabyte_is_cut(char: str) -> None:
+    def page(text: str) -> str:
+        notes = (DocumentNote(text, "in 9 lists", text),)
+        return to_markdown(replace(FULL, findings=(replace(HUBS, documents=notes),)))
+
+    assert len(page(char * 1_000_000)) - len(page("a")) < 5_000
