@@ -144,7 +144,7 @@ def test_a_clean_store_is_short() -> None:
 @pytest.mark.parametrize("char", ["a", "\x01", "\u202e", "\U000e0041", "`", "&"])
 def test_a_text_of_a_megabyte_is_cut(char: str) -> None:
     def page(text: str) -> str:
-        notes = (DocumentNote(text, "in 9 lists", text),)
+        notes = (DocumentNote(id=text, text=text, note="in 9 lists"),)
         return to_markdown(replace(FULL, findings=(replace(HUBS, documents=notes),)))
 
     assert len(page(char * 1_000_000)) - len(page("a")) < 5_000
