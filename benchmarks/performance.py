@@ -316,8 +316,9 @@ def main() -> None:
         worlds[real[0]] = tiled(real[1], n, rng)
     all_pairs(worlds, times)
     m, n = 5000 // by, 100_000 // by
-    powers = {"isotropic": 0, "decaying": 2}
-    queries({name: (normal(n, 768, power, rng), normal(m, 768, power, rng)) for name, power in powers.items()}, times)
+    both = {"isotropic": normal(n + m, 768, 0, rng), "decaying": normal(n + m, 768, 2, rng)}
+    queries({name: (X[m:], X[:m]) for name, X in both.items()}, times)
+    both.clear()
     others(worlds["isotropic"], normal(2000 // by, 768, 0, rng), times)
     eight(20_000 // by, 768, 2000 // by, times)
     statistics_of_all(1_000_000 // by, 384, times)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import threadpoolctl
 from ragdiag.types import Float32, Float64, IntArray
 
 T = TypeVar("T")
+_FEWEST = 256  # rows that are worth a core of their own
 GROUP = 16  # documents of which the largest bound alone is compared first: a quarter of the time of comparing all
 
 
@@ -185,6 +187,23 @@ class HostProducts:
                     work(tile)
                 return
             list(self._pool.map(work, tiles))
+
+
+def even(n: int, most: int, *, times: int = 1) -> list[slice]:
+    """Cut n rows into slices of nearly one size, at most `most` rows, so many that no core waits for the last.
+
+    Their number is a multiple of `times` the cores, unless that made slices too short for a fast product.
+
+    Examples
+    --------
+    >>> max(part.stop - part.start for part in even(10, 4))
+    4
+    """
+    together = times * cores()
+    count = -(-n // most)
+    rounded = min(-(-count // together) * together, n // _FEWEST)
+    ends = np.linspace(0, n, max(count, rounded) + 1).round().astype(int).tolist()
+    return [slice(first, stop) for first, stop in pairwise(ends) if stop > first]
 
 
 def cores() -> int:

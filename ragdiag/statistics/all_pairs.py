@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ragdiag.engine.base import Progress
-from ragdiag.engine.products import HOST, Held, Products
+from ragdiag.engine.products import HOST, Held, Products, even
 from ragdiag.statistics.best import Best, Floor
 from ragdiag.statistics.bounds import Prefix, Whole, below, lost
 from ragdiag.statistics.exact import Exact
@@ -19,6 +19,7 @@ from ragdiag.vectors import row_norms
 TILE = 2048
 _FLOOR = 2.0**-55
 FEWEST = 4096  # documents among which a cheaper bound is looked for
+_SCORED = 1 << 16  # pairs that one core scores at a time
 _WAITING = 1 << 22  # pairs that wait for their scores: 80 MB
 STAGE = "comparing all pairs"
 
@@ -83,7 +84,7 @@ class AllPairs:
     def result(self, progress: Progress | None = None) -> Neighbors:
         """Search, and return the neighbours in the order of `vectors`."""
         n = len(self._vectors)
-        tiles = [slice(first, min(first + TILE, n)) for first in range(0, n, TILE)]
+        tiles = even(n, TILE, times=2)  # a round is of half as many pairs
         total, done = len(tiles) * (len(tiles) + 1) // 2, len(tiles)
         self._products.each(self._within, tiles)
         if n >= max(FEWEST, 8 * self._best.k):
@@ -167,8 +168,13 @@ class AllPairs:
         n = len(self._vectors)
         key = np.minimum(query, document) * n + np.maximum(query, document)
         pairs, which = np.unique(key, return_inverse=True)
-        exact = self._exact.scores(pairs // n, self._vectors, pairs % n)[which]
-        self._best.add(query, self._positions[document], exact)
+        exact = np.empty(len(pairs))
+
+        def score(part: slice) -> None:
+            exact[part] = self._exact.scores(pairs[part] // n, self._vectors, pairs[part] % n)
+
+        self._products.each(score, even(len(pairs), _SCORED))
+        self._best.add(query, self._positions[document], exact[which])
 
     def _tune(self) -> None:
         """Look for a cheaper bound, with the limits of some documents among a quarter: between first and last."""

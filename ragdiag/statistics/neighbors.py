@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
-from ragdiag.engine.products import HOST, Held, Products
+from ragdiag.engine.products import HOST, Held, Products, even
 from ragdiag.statistics.best import Best
 from ragdiag.statistics.bounds import Prefix, Whole, below, long_enough
 from ragdiag.statistics.exact import Exact
@@ -17,7 +17,7 @@ from ragdiag.statistics.tuning import DOCUMENTS, QUERIES, promising, tuned
 from ragdiag.types import Float32, Float64, IntArray, Similarity
 from ragdiag.vectors import row_norms
 
-TILE = 1024  # queries per tile: with 4,096 documents a block of bounds is 16 MB
+TILE = 1024  # queries per tile at most: with 4,096 documents a block of bounds is 16 MB
 TUNE_AT = 8192  # documents seen before a cheaper bound is looked for, and then at four times as many
 FEWEST = 512  # queries that make up for the projection of the documents
 CANDIDATES = 1 << 19  # ranked at once: with thousands of equal vectors nearly every pair is a candidate
@@ -132,8 +132,7 @@ class NeighborSearch:
     @property
     def tiles(self) -> list[slice]:
         """The queries, some at a time."""
-        m = len(self.scaled)
-        return [slice(first, min(first + TILE, m)) for first in range(0, m, TILE)]
+        return even(len(self.scaled), TILE)
 
     def _held_by(self, products: Products) -> Held:
         """Return the queries where products are computed; they are taken there once."""
