@@ -145,7 +145,9 @@ def _second_pass(
         else:
             searches[similarity.name] = search(similarity, drawn.vectors, plan.k, drawn.positions)
     few, few_positions = drawn.vectors[:PROBES], drawn.positions[:PROBES]
-    probes = {s.name: search(s, few, plan.k, few_positions) for s in (Cosine(), Dot(), L2())} if vary else {}
+    probed = (Cosine(), Dot(), L2()) if vary else ()
+    known = {*found, *searches}  # for all that are drawn, and so for the few
+    probes = {s.name: search(s, few, plan.k, few_positions) for s in probed if s.name not in known}
     rescaled = [
         search(s, few, plan.k, few_positions) for s in random_scalings(base, store.info.dim, plan.rng("scalings"))
     ]
@@ -168,7 +170,10 @@ def _second_pass(
         queries=drawn,
         neighbors=found[base.name],
         cosines=found["cosine"],
-        probes={name: step.result().positions for name, step in probes.items()},
+        probes={
+            s.name: (probes[s.name].result() if s.name in probes else found[s.name]).positions[: len(few)]
+            for s in probed
+        },
         rescaled=[step.result().positions for step in rescaled],
     )
     runs = [step.result() for step in asked]

@@ -92,6 +92,7 @@ class DeviceProducts:
         In bfloat16, bounded as by `HalfProducts`; else in float32, TF32 not allowed.
     """
 
+    threads = 1  # the device is busy with one
     candidate = 10_000.0  # by the CPU
 
     def __init__(self, device: str, *, half: bool) -> None:
@@ -142,7 +143,7 @@ class DeviceProducts:
         return values + more
 
     def each(self, work: Callable[[T], None], tiles: Sequence[T]) -> None:
-        """Do tiles one after the other: the device is busy with one."""
+        """Do tiles one after the other."""
         for tile in tiles:
             work(tile)
 

@@ -17,7 +17,7 @@ import threadpoolctl
 from ragdiag.types import Float32, Float64, IntArray
 
 T = TypeVar("T")
-_FEWEST = 256  # rows that are worth a core of their own
+_FEWEST = 256  # rows that are worth a thread of their own
 GROUP = 16  # documents of which the largest bound alone is compared first: a quarter of the time of comparing all
 
 
@@ -47,6 +47,8 @@ class Products(Protocol):
     A vector comes with its *rest*, a length r ≥ 0: what is bounded is ``x·q + r_x r_q``, in whatever precision.
     """
 
+    threads: int
+    """That `each` makes use of."""
     rounding: float
     candidate: float
     """What scoring one pair in float64 costs, in products of two vectors here."""
@@ -80,7 +82,7 @@ class Products(Protocol):
         ...
 
     def each(self, work: Callable[[T], None], tiles: Sequence[T]) -> None:
-        """Do the work for every tile; tiles share nothing, so that they may be done side by side."""
+        """Do the work for every tile, several side by side."""
         ...
 
 
@@ -179,30 +181,37 @@ class HostProducts:
         return ThreadPoolExecutor(self.threads, "ragdiag")  # kept, and with it the buffers of its threads
 
     def each(self, work: Callable[[T], None], tiles: Sequence[T]) -> None:
-        """Do tiles side by side; each has one core, so that what is not BLAS runs on all of them too."""
-        workers = min(self.threads, len(tiles))
-        with self._blas.limit(limits=1 if workers > 1 else self.threads, user_api="blas"):
-            if workers <= 1:
+        """Do tiles side by side; BLAS has one core for each, so that what is not BLAS runs on all of them too."""
+        # The threads of BLAS itself would wait for more work busily, and keep cores from these.
+        with self._blas.limit(limits=1, user_api="blas"):
+            if min(self.threads, len(tiles)) <= 1:
                 for tile in tiles:
                     work(tile)
                 return
             list(self._pool.map(work, tiles))
 
 
-def even(n: int, most: int, *, times: int = 1) -> list[slice]:
-    """Cut n rows into slices of nearly one size, at most `most` rows, so many that no core waits for the last.
+def parts(n: int, threads: int, most: int | None = None) -> list[slice]:
+    """Cut n rows into slices of nearly one size, so many that no thread waits for the last.
 
-    Their number is a multiple of `times` the cores, unless that made slices too short for a fast product.
+    Their number is a multiple of `threads`, unless that made slices too short for a fast product.
+
+    Parameters
+    ----------
+    n, threads : int
+    most : int, optional
+        Rows in a slice.
 
     Examples
     --------
-    >>> max(part.stop - part.start for part in even(10, 4))
-    4
+    >>> parts(1000, 2)
+    [slice(0, 500, None), slice(500, 1000, None)]
+    >>> len(parts(9000, 2, most=2000))
+    6
     """
-    together = times * cores()
-    count = -(-n // most)
-    rounded = min(-(-count // together) * together, n // _FEWEST)
-    ends = np.linspace(0, n, max(count, rounded) + 1).round().astype(int).tolist()
+    count = -(-n // most) if most else 1
+    even = min(-(-count // threads) * threads, n // _FEWEST)
+    ends = np.linspace(0, n, max(count, even) + 1).round().astype(int).tolist()
     return [slice(first, stop) for first, stop in pairwise(ends) if stop > first]
 
 

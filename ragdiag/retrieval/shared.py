@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine import Block, Step
-from ragdiag.engine.products import HOST, HostProducts, Products, rounded_up
+from ragdiag.engine.products import HOST, HostProducts, Products, parts, rounded_up
 from ragdiag.retrieval.corrections import ROWS, Correction, basis_of, correction_of, directions_of, fitted
 from ragdiag.statistics.bounds import product_error
 from ragdiag.statistics.neighbors import NeighborSearch
@@ -111,24 +111,20 @@ class SharedSearch:
         for search in self._alone if host is not None else self._all:
             search.search(start, vectors, usable, products)
         rows = np.flatnonzero(usable)
-        if host is not None and self._corrections and len(rows):
-            self._together(start + rows, vectors if len(rows) == len(vectors) else vectors[rows], host)
+        if host is None or not self._corrections or not len(rows):
+            return
+        positions, vectors = start + rows, vectors if len(rows) == len(vectors) else vectors[rows]
+        host.each(lambda part: self._together(positions[part], vectors[part], host), parts(len(rows), host.threads))
 
     def _together(self, positions: NDArray[np.int64], vectors: Float32, products: HostProducts) -> None:
         across, slant = self._across(vectors)
         lengths = row_norms(across)
-        ready: dict[int, _Ready] = {}
-
-        def prepare(i: int) -> None:
-            search, correction = self._corrections[i]
-            ready[i] = self._ready(search, correction, vectors, across, lengths, slant)
-
-        products.each(prepare, range(len(self._corrections)))
-        for i, (search, _) in enumerate(self._corrections):
-            if ready[i].alone:
-                search.search_mapped(positions, ready[i].documents, products)
-
-        def work(tile: slice) -> None:
+        ready = []
+        for search, correction in self._corrections:
+            ready.append(self._ready(search, correction, vectors, across, lengths, slant))
+            if ready[-1].alone:
+                search.search_mapped(positions, ready[-1].documents, products)
+        for tile in self._all[0].tiles:
             asked = self._queries[tile]
             shape = len(across), len(asked)
             size = shape[0] * shape[1]
@@ -151,8 +147,6 @@ class SharedSearch:
                     own = here.documents[here.apart] @ search.scaled[tile].T
                     bounds[here.apart] = (own + np.outer(here.error[here.apart], search.norms[tile])) / scale
                 search.take(tile, positions, here.documents, products, bounds, scale)
-
-        products.each(work, self._all[0].tiles)
 
     def _across(self, vectors: Float32) -> tuple[Float32, Float64]:
         """Return d⊥ of documents, shape (b, d), and the length of what it still has along B, shape (b,)."""

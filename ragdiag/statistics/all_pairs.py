@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ragdiag.engine.base import Progress
-from ragdiag.engine.products import HOST, Held, Products, even
+from ragdiag.engine.products import HOST, Held, Products, parts
 from ragdiag.statistics.best import Best, Floor
 from ragdiag.statistics.bounds import Prefix, Whole, below, lost
 from ragdiag.statistics.exact import Exact
@@ -84,7 +84,7 @@ class AllPairs:
     def result(self, progress: Progress | None = None) -> Neighbors:
         """Search, and return the neighbours in the order of `vectors`."""
         n = len(self._vectors)
-        tiles = even(n, TILE, times=2)  # a round is of half as many pairs
+        tiles = parts(n, 2 * self._products.threads, TILE)  # a round is of half as many pairs
         total, done = len(tiles) * (len(tiles) + 1) // 2, len(tiles)
         self._products.each(self._within, tiles)
         if n >= max(FEWEST, 8 * self._best.k):
@@ -173,7 +173,7 @@ class AllPairs:
         def score(part: slice) -> None:
             exact[part] = self._exact.scores(pairs[part] // n, self._vectors, pairs[part] % n)
 
-        self._products.each(score, even(len(pairs), _SCORED))
+        self._products.each(score, parts(len(pairs), self._products.threads, _SCORED))
         self._best.add(query, self._positions[document], exact[which])
 
     def _tune(self) -> None:

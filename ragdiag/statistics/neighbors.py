@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiag.engine.base import Block
-from ragdiag.engine.products import HOST, Held, Products, even
+from ragdiag.engine.products import HOST, Held, Products, parts
 from ragdiag.statistics.best import Best
 from ragdiag.statistics.bounds import Prefix, Whole, below, long_enough
 from ragdiag.statistics.exact import Exact
@@ -103,6 +104,7 @@ class NeighborSearch:
         self._held: tuple[Products, Held] | None = None
         self._exact = Exact(self.scaled)
         self._seen, self._tune_at = 0, TUNE_AT
+        self._lock = threading.Lock()
 
     def step(self, block: Block) -> None:
         """Search one block; unusable vectors are no hits."""
@@ -111,28 +113,32 @@ class NeighborSearch:
     def search(self, start: int, vectors: Float32, usable: NDArray[np.bool_], products: Products = HOST) -> None:
         """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
         positions = start + np.flatnonzero(usable)
-        if len(positions) == 0:
-            return
-        documents = self.similarity.documents(vectors if usable.all() else vectors[usable])
-        self.search_mapped(positions, documents, products)
+        vectors = vectors if len(positions) == len(vectors) else vectors[usable]
+        self._held_by(products)
+        products.each(
+            lambda part: self.search_mapped(positions[part], self.similarity.documents(vectors[part]), products),
+            parts(len(vectors), products.threads),
+        )
+        self.seen(vectors, products)
 
     def search_mapped(self, positions: IntArray, documents: Float32, products: Products) -> None:
-        """Search documents, shape (b, p), that the similarity has mapped."""
+        """Search documents, shape (b, p), that the similarity has mapped; parts of a block may be searched at once."""
         held, queries = products.hold(*self.bound.lower(documents, long_enough(documents))), self._held_by(products)
-
-        def work(tile: slice) -> None:
+        for tile in self.tiles:
             self.take(tile, positions, documents, products, products.upper(held, queries[tile]))
-
-        products.each(work, self.tiles)
-        self._seen += len(positions)
-        if self._seen >= self._tune_at:
-            self._tune_at *= 4
-            self._tune(documents, products.candidate)
 
     @property
     def tiles(self) -> list[slice]:
         """The queries, some at a time."""
-        return even(len(self.scaled), TILE)
+        m = len(self.scaled)
+        return [slice(first, min(first + TILE, m)) for first in range(0, m, TILE)]
+
+    def seen(self, vectors: Float32, products: Products) -> None:
+        """Note that a block has been searched; now and then, look for a bound that makes the rest cheaper."""
+        self._seen += len(vectors)
+        if self._seen >= self._tune_at:
+            self._tune_at *= 4
+            self._tune(vectors, products.candidate)
 
     def _held_by(self, products: Products) -> Held:
         """Return the queries where products are computed; they are taken there once."""
@@ -140,18 +146,16 @@ class NeighborSearch:
             self._held = products, products.hold(*self.bound.lower(self.scaled, self.norms))
         return self._held[1]
 
-    def _tune(self, documents: Float32, candidate: float) -> None:
-        """Look for a bound that makes the rest of the search cheaper."""
+    def _tune(self, vectors: Float32, candidate: float) -> None:
         rng = np.random.default_rng(0)
         some = rng.permutation(len(self.scaled))[:QUERIES]
         limit = np.ldexp(self._best.scores[some, -1], -self.exponents[some])
         if len(self.scaled) < FEWEST or not np.isfinite(limit).all():
             return
-        found = rng.permutation(len(documents))[:DOCUMENTS]
-        if promising(documents[found], self.scaled[some]):
+        documents = self.similarity.documents(vectors[rng.permutation(len(vectors))[:DOCUMENTS]])
+        if promising(documents, self.scaled[some]):
             self.bound = (
-                tuned(documents[found], self.scaled[some], limit, asked=len(self.scaled), candidate=candidate)
-                or self.bound
+                tuned(documents, self.scaled[some], limit, asked=len(self.scaled), candidate=candidate) or self.bound
             )
             self._held = None
 
@@ -179,7 +183,8 @@ class NeighborSearch:
         scale : ndarray of float64, shape (t,), optional
             Positive; what the bounds of each query were divided by.
         """
-        limit: Float64 = np.ldexp(self._best.scores[tile, -1], -self.exponents[tile])
+        with self._lock:
+            limit: Float64 = np.ldexp(self._best.scores[tile, -1], -self.exponents[tile])
         fresh = np.flatnonzero(~np.isfinite(limit))  # those that know fewer than k documents
         if len(fresh) and len(positions) > 2 * self._best.k:
             limit[fresh] = self._proposed(tile, fresh, positions, documents, products.leaders(bounds, self._lead))
@@ -190,7 +195,8 @@ class NeighborSearch:
         for i in range(0, len(row), CANDIDATES):
             part = slice(i, i + CANDIDATES)
             exact = self._score(query[part], documents, row[part])
-            self._best.add(query[part], positions[row[part]], exact)
+            with self._lock:
+                self._best.add(query[part], positions[row[part]], exact)
 
     @property
     def _lead(self) -> int:

@@ -219,7 +219,7 @@ def test_a_live_store_filled_by_langchain() -> None:
 
 def test_progress_counts_the_documents() -> None:
     told: list[tuple[str, int, int]] = []
-    audit(world(), engine=LocalEngine(400), progress=lambda *args: told.append(args))
+    audit(world(), engine=LocalEngine(400, threads=1), progress=lambda *args: told.append(args))
     counts = [(400, 1500), (800, 1500), (1200, 1500), (1500, 1500)]
     stages = ("reading the store", "searching the neighbours")
     passes = [(stage, *count) for stage in stages for count in counts]

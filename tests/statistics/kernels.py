@@ -11,8 +11,8 @@ from ragdiag.statistics.bounds import Prefix
 
 PRODUCTS: dict[str, Products] = {
     "float32": HostProducts(1),
-    "float32 on two threads": HostProducts(2),
-    "bfloat16": HalfProducts(1),
+    "float32 on three threads": HostProducts(3),
+    "bfloat16": HalfProducts(2),
     "device, float32": DeviceProducts("cpu", half=False),
     "device, bfloat16": DeviceProducts("cpu", half=True),
 }

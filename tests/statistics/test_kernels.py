@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ragdiag.engine import products
 from ragdiag.similarities import L2, Cosine, Dot
 from ragdiag.statistics import all_pairs, neighbors
 from ragdiag.statistics.all_pairs import AllPairs, is_symmetric
@@ -26,6 +27,7 @@ def test_a_search_finds_the_neighbours_of_brute_force(
     world: World, kind: str, prefix: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(neighbors, "TILE", 31)
+    monkeypatch.setattr(products, "_FEWEST", 3)  # so that there is work for every thread
     for metric, similarity in SIMILARITIES.items():
         for case in range(CASES):
             rng = np.random.default_rng([case, WORLDS.index(world), 5])
@@ -57,6 +59,7 @@ def test_all_pairs_are_those_of_a_search(
 ) -> None:
     """To the last bit, ties too; and a search finds those of brute force. Dot and cosine: 336 cases each."""
     monkeypatch.setattr(all_pairs, "TILE", 19)
+    monkeypatch.setattr(products, "_FEWEST", 3)
     for metric in (Metric.COSINE, Metric.DOT):
         for case in range(CASES):
             rng = np.random.default_rng([case, WORLDS.index(world), 7])
