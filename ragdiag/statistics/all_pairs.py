@@ -88,7 +88,7 @@ class AllPairs:
         total, done = len(tiles) * (len(tiles) + 1) // 2, len(tiles)
         self._products.each(self._within, tiles)
         if n >= max(FEWEST, 8 * self._best.k):
-            self._tune()
+            self._products.each(self._tune, [self._products.candidate])
         for pairs in _rounds(tiles):
             self._products.each(self._between, pairs)
             done += len(pairs)
@@ -176,7 +176,7 @@ class AllPairs:
         self._products.each(score, parts(len(pairs), self._products.threads, _SCORED))
         self._best.add(query, self._positions[document], exact[which])
 
-    def _tune(self) -> None:
+    def _tune(self, candidate: float) -> None:
         """Look for a cheaper bound, with the limits of some documents among a quarter: between first and last."""
         chosen = np.random.default_rng(0).permutation(len(self._vectors))
         some = chosen[:QUERIES]
@@ -190,7 +190,7 @@ class AllPairs:
             self._vectors[some],
             limit.astype(np.float64),
             asked=len(self._vectors),
-            candidate=self._products.candidate,
+            candidate=candidate,
         )
         if found is not None:
             self._use(found)

@@ -138,7 +138,7 @@ class NeighborSearch:
         self._seen += len(vectors)
         if self._seen >= self._tune_at:
             self._tune_at *= 4
-            self._tune(vectors, products.candidate)
+            products.each(lambda candidate: self._tune(vectors, candidate), [products.candidate])
 
     def _held_by(self, products: Products) -> Held:
         """Return the queries where products are computed; they are taken there once."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
 
 from ragdiag.statistics.bounds import Prefix, below
 from ragdiag.types import Float32, Float64
-from ragdiag.vectors import row_norms
+from ragdiag.vectors import row_norms, unit
 
 DOCUMENTS, QUERIES = 1024, 128  # tried: their products cost a hundredth of a search worth tuning
 _SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
-_PROMISING = 4.0
-_WORTH = 0.85  # of the cost of all coordinates: not much less is noise
+_PROMISING = 20.0
+_WORTH = 0.45  # of the cost of all coordinates: what is compared costs the same, and early limits let more through
 
 
 def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int, candidate: float) -> Prefix | None:
@@ -57,11 +56,15 @@ def tuned(documents: Float32, queries: Float32, limit: Float64, *, asked: int, c
 
 
 def promising(documents: Float32, queries: Float32) -> bool:
-    """Whether few directions carry much: the mean squared cosine, 1/p where all carry the same, is many times that."""
-    scores = documents @ queries.T
-    lengths = np.outer(row_norms(documents), row_norms(queries))
-    cosines = scores[lengths > 0] / lengths[lengths > 0]
-    return bool((cosines**2).mean() > _PROMISING / documents.shape[1]) if len(cosines) else False
+    """Whether few directions carry what tells vectors apart.
+
+    That is, whether the mean squared cosine about the mean of the documents, 1/p where all directions carry the same,
+    is many times that.
+    """
+    found, asked = unit(documents), unit(queries)
+    centre = found.mean(axis=0)
+    cosines = unit(found - centre) @ unit(asked - centre).T
+    return bool((cosines**2).mean() > _PROMISING / documents.shape[1])
 
 
 def _strongest(documents: Float32, lengths: Float64, queries: Float32, asked: Float64, r: int) -> Float64:
@@ -72,6 +75,6 @@ def _strongest(documents: Float32, lengths: Float64, queries: Float32, asked: Fl
     gram = (rows.T @ rows).astype(np.float64)
     start = np.random.default_rng(0).standard_normal((gram.shape[0], r))
     axes = np.linalg.qr(gram @ (gram @ start))[0]
-    _, turn = linalg.eigh(axes.T @ gram @ axes)
+    _, turn = np.linalg.eigh(axes.T @ gram @ axes)
     found: Float64 = axes @ turn[:, ::-1]
     return found

@@ -67,7 +67,7 @@ def test_all_pairs_are_those_of_a_search(
             X, similarity, positions = world(rng, n, d), SIMILARITIES[metric], rng.permutation(10 * n)[:n]
             if prefix:
                 bound = random_prefix(d, rng)
-                monkeypatch.setattr(AllPairs, "_tune", lambda self, bound=bound: self._use(bound))
+                monkeypatch.setattr(AllPairs, "_tune", lambda self, _, bound=bound: self._use(bound))
                 monkeypatch.setattr(all_pairs, "FEWEST", 0)
             found = AllPairs(similarity, X, positions, k, seed=case, products=PRODUCTS[kind]).result()
             search = NeighborSearch(similarity, X, k, exclude=positions, seed=case)
