@@ -11,7 +11,7 @@ from typing import Any
 from properdocs.config.defaults import ProperDocsConfig
 from properdocs.structure.files import File, Files
 
-from ragdiag.findings.rule import Rule
+from ragdiag.findings.rule import Rule, linked
 from ragdiag.findings.rules import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +83,7 @@ def on_page_markdown(markdown: str, page: Any, config: ProperDocsConfig, files: 
 
 def page(rule: Rule) -> str:
     """Return the page of a rule: what ``ragdiag rule CODE`` prints."""
-    return f"# {rule.code} {rule.title} ({rule.severity.label} at most)\n\n{rule.page}\n"
+    return f"# {rule.code} {rule.title} ({rule.severity.label} at most)\n\n{linked(rule.page)}\n"
 
 
 def index() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import ragdiag.report.notebook  # noqa: F401  says how a notebook shows what is returned
 from ragdiag.budget import Budget
+from ragdiag.changes.comparable import check_same_kind
 from ragdiag.engine import Engine, LocalEngine, Progress
 from ragdiag.errors import StoreError
 from ragdiag.findings.evidence import Evidence
@@ -20,6 +21,7 @@ from ragdiag.observe import observe
 from ragdiag.pictures.draw import draw
 from ragdiag.plan import Plan
 from ragdiag.report.model import Report, Sampling
+from ragdiag.report.read import SavedAudit
 from ragdiag.report.run import run_info
 from ragdiag.retrieval.ann import check_index
 from ragdiag.retrieval.compare import compare_runs
@@ -43,6 +45,7 @@ def audit(
     query_vectors: Any = None,
     embeddings: str | Embedder | None = None,
     ragas: str | os.PathLike[str] | None = None,
+    baseline: SavedAudit | None = None,
     plan: Plan | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -63,6 +66,8 @@ def audit(
     ragas : path, optional
         A finished result of Ragas: its means over all rows, and for the worst rows the cause in retrieval, are told
         in `Report.notes`. See `ragdiag.retrieval.ragas_results`.
+    baseline : SavedAudit, optional
+        What the report is to be compared with (`ragdiag.diff`): refused before the work where that cannot be.
     plan : Plan, optional
     engine : Engine, optional
     progress : callable, optional
@@ -75,7 +80,8 @@ def audit(
     Raises
     ------
     RagdiagError
-        When the input cannot be used; nothing has been written then.
+        When the input cannot be used; nothing has been written then. An `IncomparableError` where the baseline is of
+        another dimension, metric, k or model.
 
     Examples
     --------
@@ -94,6 +100,9 @@ def audit(
         if info.count < 2:
             what = "is empty" if info.count == 0 else "holds one vector"
             raise StoreError(f"{info.name} {what}", hint="an audit compares vectors; store at least two")
+        model = embeddings if isinstance(embeddings, str) else ""
+        if baseline is not None:
+            check_same_kind(baseline, dim=info.dim, metric=info.metric, k=plan.k, model=model)
         embedder = load_embedder(embeddings) if embeddings is not None else None
         labels = judgements_for(judgements, opened) if judgements is not None else None
         vectors = query_vectors_of(labels, query_vectors, embedder, info)
@@ -151,7 +160,7 @@ def audit(
             notes=(*_notes(seen, labels), *ann.notes, *answers, *([budget.note] if budget and budget.note else [])),
             ann=ann,
             sketch=seen.documents.sketch,
-            model=embeddings if isinstance(embeddings, str) else "",
+            model=model,
             pictures=pictures,
         )
 

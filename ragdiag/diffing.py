@@ -96,7 +96,7 @@ def diff(
         drift_p=moved_vectors.p,
         moved=moved,
         compared=compared,
-        notes=tuple(_notes(before, after, ignore)),
+        notes=tuple(_notes(before, after, labelled, ignore)),
         min_effect=effect,
     )
 
@@ -204,7 +204,9 @@ def _worse(findings: tuple[FindingChange, ...]) -> Iterator[str]:
             yield f"{state} {change.finding.severity.label} {change.finding.code}: {change.finding.title}"
 
 
-def _notes(old: SavedAudit, new: SavedAudit, ignore: Sequence[str]) -> Iterator[str]:
+def _notes(
+    old: SavedAudit, new: SavedAudit, labelled: tuple[LabelledChange, ...], ignore: Sequence[str]
+) -> Iterator[str]:
     blind = sorted(code for code in old.looked - new.looked if not code.startswith((*ignore, "DRF")))
     if blind:
         named = ", ".join(blind[:_NAMED]) + (", …" if len(blind) > _NAMED else "")
@@ -221,6 +223,8 @@ def _notes(old: SavedAudit, new: SavedAudit, ignore: Sequence[str]) -> Iterator[
             f"{common:,} labelled queries are in both audits ({len(old.labelled.ids):,} then,"
             f" {len(new.labelled.ids):,} now): measures of queries were not compared"
         )
+    if labelled and labelled[0].delta.undefined:
+        yield f"labelled retrieval was compared and can fail nothing: {labelled[0].delta.undefined}"
     for audit, other, when in ((old, new, "earlier"), (new, old, "new")):
         if audit.labelled is None and (other.labelled is not None or audit.has_comparison):
             why = "does not say how each query scored" if audit.has_comparison else "has no labelled queries"

@@ -7,6 +7,7 @@ from typing import NoReturn
 from ragdiag.errors import IncomparableError
 from ragdiag.report.read import SavedAudit
 from ragdiag.retrieval.significance import FEWEST
+from ragdiag.types import Metric
 
 _BASELINE = "write a new baseline with the audit of today"
 
@@ -20,16 +21,21 @@ def check_comparable(old: SavedAudit, new: SavedAudit) -> None:
         When dimension, metric, k, embedding model or the queries are not the same; queries that were labelled may
         differ as long as half of the smaller set, and ten, are in both.
     """
-    if old.dim != new.dim:
-        _refuse(f"the vectors had {old.dim:,} dimensions and have {new.dim:,}")
-    if old.metric is not new.metric:
-        named = [audit.metric.value if audit.metric is not None else "an unknown metric" for audit in (old, new)]
-        _refuse(f"the store ranked by {named[0]} and ranks by {named[1]}")
-    if old.measures and new.measures and old.k != new.k:
-        _refuse(f"{old.k} neighbours of each query were looked at, and now {new.k}", hint=f"audit with -k {old.k}")
-    if old.model and new.model and old.model != new.model:
-        _refuse(f"the embedding model was {old.model} and is {new.model}")
+    check_same_kind(old, dim=new.dim, metric=new.metric, k=new.k if new.measures else old.k, model=new.model)
     _check_queries(old, new)
+
+
+def check_same_kind(old: SavedAudit, *, dim: int, metric: Metric | None, k: int, model: str) -> None:
+    """Raise unless an audit of such a store can be compared with `old`: what is known before the work."""
+    if old.dim != dim:
+        _refuse(f"the vectors had {old.dim:,} dimensions and have {dim:,}")
+    if old.metric is not metric:
+        named = [kind.value if kind is not None else "an unknown metric" for kind in (old.metric, metric)]
+        _refuse(f"the store ranked by {named[0]} and ranks by {named[1]}")
+    if old.measures and old.k != k:
+        _refuse(f"{old.k} neighbours of each query were looked at, and now {k}", hint=f"audit with -k {old.k}")
+    if old.model and model and old.model != model:
+        _refuse(f"the embedding model was {old.model} and is {model}")
 
 
 def _check_queries(old: SavedAudit, new: SavedAudit) -> None:

@@ -188,6 +188,7 @@ def audit(
             query_vectors=query_vectors,
             embeddings=embeddings,
             ragas=ragas,
+            baseline=earlier,
             plan=plan,
             engine=engine,
             progress=progress,
@@ -218,7 +219,8 @@ def _show(
     from ragdiag.report.terminal_diff import diff_verdict
 
     def render(**looks: Any) -> str:
-        return rendered(report, change, format_, fails=lambda finding: _reaches(finding.severity, fail_on), **looks)
+        fails = lambda finding: _reaches(finding.severity, fail_on)  # noqa: E731
+        return rendered(report, change, format_, fails=fails, gate=fail_on != "never", **looks)
 
     deliver(render, output, width=width, said=verdict(report) if change is None else diff_verdict(change))
 

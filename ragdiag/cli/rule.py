@@ -63,6 +63,8 @@ def _page(rule: Rule) -> str:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from ragdiag.findings.rule import linked
+
     stream = StringIO()
     color = stdout_color()
     console = Console(
@@ -70,7 +72,7 @@ def _page(rule: Rule) -> str:
     )
     console.print(f"{rule.code} {rule.title} ({rule.severity.label} at most)", style="bold", markup=False)
     console.print()
-    console.print(Markdown(rule.page))
+    console.print(Markdown(linked(rule.page)))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 

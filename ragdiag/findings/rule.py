@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ragdiag.findings.finding import Finding
 
 
+_DOI = re.compile(r"doi:(10\.\d{4,9}/[^\s;,]*[^\s;,.])")
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 WIDTH = 100  # columns of a page as written; `ragdiag rule` wraps it again to the terminal
 COUNTED = "a plain count, for which no literature is needed."
 WILSON = "a plain count; its interval is that of Wilson 1927, doi:10.1080/01621459.1927.10502953."
@@ -88,3 +91,15 @@ def page(*, measured: str, fires: str, wrong: str, do: str, source: str) -> str:
     return "\n\n".join(
         textwrap.fill(" ".join(part.split()), WIDTH, break_long_words=False, break_on_hyphens=False) for part in parts
     )
+
+
+def linked(page: str) -> str:
+    """Return a page whose DOI and arXiv numbers are links of Markdown.
+
+    Examples
+    --------
+    >>> print(linked("Source: us, doi:10.1000/182. And arXiv:2108.07344."))
+    Source: us, [doi:10.1000/182](https://doi.org/10.1000/182). And [arXiv:2108.07344](https://arxiv.org/abs/2108.07344).
+    """
+    page = _DOI.sub(r"[doi:\1](https://doi.org/\1)", page)
+    return _ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", page)

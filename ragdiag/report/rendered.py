@@ -17,6 +17,7 @@ def rendered(
     format_: str,
     *,
     fails: Callable[[Finding], bool],
+    gate: bool = True,
     width: int = 80,
     color: bool = False,
     encoding: str = "utf-8",
@@ -30,7 +31,9 @@ def rendered(
         Against an earlier audit; in JSON it stands under ``diff``.
     format_ : str
     fails : callable
-        For JUnit: whether a finding fails its test case. With `diff`, its regressions do instead.
+        For JUnit: whether a finding fails its test case. With `diff`, its regressions do instead,
+    gate : bool
+        if they fail anything.
     width, color, encoding
         Of the terminal.
     """
@@ -48,8 +51,8 @@ def rendered(
         from ragdiag.report.junit import to_junit
 
         worse = {change.finding.code for change in diff.findings if change.regression} if diff is not None else set()
-        failing = fails if diff is None else lambda finding: finding.code in worse
-        return to_junit(report, fails=failing, titles={rule.code: rule.title for rule in RULES}, diff=diff)
+        failing = fails if diff is None else lambda finding: gate and finding.code in worse
+        return to_junit(report, fails=failing, titles={rule.code: rule.title for rule in RULES}, diff=diff, gate=gate)
     from ragdiag.report.terminal import to_text
 
     text = to_text(report, width=width, color=color, encoding=encoding)

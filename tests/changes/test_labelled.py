@@ -36,6 +36,8 @@ def test_a_gain_a_small_loss_and_an_unproven_one_are_none() -> None:
 
 def test_few_queries_prove_nothing() -> None:
     assert not change(0.3, m=9).regression
+    ten = change(0.3, m=10)
+    assert (ten.regression, ten.p) == (True, 2 / 2**10)
 
 
 def test_queries_are_paired_by_id_and_the_others_left_out() -> None:

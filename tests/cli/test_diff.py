@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from ragdiag import audit, diff
+from ragdiag import audit, auditing, diff
 from ragdiag.cli import main
 from ragdiag.report.json import schema
 from ragdiag.report.json_diff import diff_schema
@@ -173,6 +173,12 @@ def test_a_baseline_in_the_other_formats(capsys: Capture) -> None:
     suite = ET.fromstring(capsys.readouterr().out)
     case = next(case for case in suite if case.get("name") == "baseline")
     assert [child.tag for child in case] == ["failure"]
+    assert main([*args, "junit", "--fail-on", "never"]) == 0
+    suite = ET.fromstring(capsys.readouterr().out)
+    assert suite.get("failures") == "0"
+    case = next(case for case in suite if case.get("name") == "baseline")
+    assert [child.tag for child in case] == ["system-out"]
+    assert "nDCG@10 of 60 labelled queries fell from" in str(case[0].text)
     assert main(["diff", good, good, "--format", "markdown"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == (
         "## ragdiag diff: ✅ No regression: nothing got worse by more than chance moves."
@@ -211,6 +217,30 @@ def test_files_that_cannot_be_used_are_two_in_one_line(capsys: Capture) -> None:
     assert complaint(["diff", good, good, "--ignore", "DFR"], 2, capsys) == (
         "--ignore: no rule's code begins with 'DFR': did you mean DRF?"
     )
+
+
+def test_a_baseline_of_another_kind_is_refused_before_the_work(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = audited("good")
+    monkeypatch.setattr(auditing, "observe", lambda *_, **__: pytest.fail("the store was read"))
+    said = complaint(["audit", "wide.npy", "--baseline", good], 3, capsys)
+    assert said.startswith("the audits cannot be compared: the vectors had 32 dimensions and have 48")
+    said = complaint(["audit", "good.npy", "-k", "5", "--baseline", good], 3, capsys)
+    assert said.startswith("the audits cannot be compared: 10 neighbours of each query were looked at, and now 5")
+    said = complaint(["audit", "good.npy?metric=dot", "--baseline", good], 3, capsys)
+    assert said.startswith("the audits cannot be compared: the store ranked by an unknown metric and ranks by dot")
+
+
+def test_labelled_queries_too_few_to_fail_anything_are_told(capsys: Capture) -> None:
+    few = "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\t{i}\t1\n" for i in range(9))
+    Path("beir/qrels/test.tsv").write_text(few)
+    good, bad = audited("good", *LABELLED), audited("bad", *LABELLED)
+    capsys.readouterr()
+    found = diff(good, bad)
+    assert not found.labelled[0].regression
+    why = "an interval needs 10 independent groups of queries; there are 9"
+    assert f"labelled retrieval was compared and can fail nothing: {why}" in found.notes
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable to root")

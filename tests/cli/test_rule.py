@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -50,6 +51,21 @@ def test_a_page_is_drawn_on_a_terminal(fake: FakeAudit, capsys: Capture, monkeyp
     main(["rule", "HUB001"])
     out = capsys.readouterr().out
     assert out.startswith("\x1b[1mHUB001 a few chunks are in most answers")
+
+
+def test_sources_are_links_on_a_terminal_and_words_in_a_log(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    main(["rule", "ANI001"])
+    log = capsys.readouterr().out
+    assert "arXiv:1909.00512." in log
+    assert "https:" not in log
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    main(["rule", "ANI001"])
+    out = capsys.readouterr().out
+    assert re.search(r"\x1b]8;id=\d+;https://arxiv\.org/abs/1909\.00512\x1b\\", out)
+    monkeypatch.setenv("NO_COLOR", "1")
+    main(["rule", "ANI001"])
+    assert capsys.readouterr().out == log
 
 
 @pytest.mark.parametrize(
