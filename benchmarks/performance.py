@@ -222,8 +222,9 @@ def eight(n: int, dim: int, m: int, repetitions: int) -> None:
         "eight, one after the other": lambda: run(fits, False),
         "eight together": lambda: run(fits, True),
     }
-    title = f"Eight similarities ({', '.join(shared_search.NAMES)}), {m:,} queries among {n:,} × {dim}"
-    table(title, "one search", measured(work, repetitions))
+    times = measured(work, repetitions)
+    table(f"Eight similarities, {m:,} queries among {n:,} × {dim}", "one search", times)
+    print(f"\nOne search is by cosine. Eight: {', '.join(shared_search.NAMES)}.")
 
 
 def statistics_of_all(n: int, dim: int, repetitions: int) -> None:
@@ -232,12 +233,13 @@ def statistics_of_all(n: int, dim: int, repetitions: int) -> None:
     again = normal(first_pass.ROWS * first_pass.BLOCKS, dim, 1.0, np.random.default_rng(6))
     store, other = first_pass.Repeated(X, n), first_pass.Repeated(again, n)
     work: dict[str, Work] = {
-        "one float32 Gram (X.T @ X: half the products)": lambda: first_pass.gram(store, store),
-        "one float32 GEMM of that size": lambda: first_pass.gram(store, other),
+        "Gram": lambda: first_pass.gram(store, store),
+        "GEMM of that size": lambda: first_pass.gram(store, other),
         "PR, spectrum, uniformity, W₂": lambda: first_pass.measures(store),
     }
     base = next(iter(work))
     table(f"Shape of {n:,} × {dim}", base, measured(work, repetitions))
+    print("\nGram: float32, `X.T @ X`, of which numpy multiplies half.")
 
 
 def growth(repetitions: int) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from markdown.extensions.toc import slugify
 from properdocs.config.defaults import ProperDocsConfig
 from properdocs.structure.files import File, Files
 
@@ -32,7 +33,8 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\((\.\./[^)]+)\)")
 
 
 def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
-    """Set the navigation."""
+    """Set the navigation, and how headings are addressed."""
+    config.mdx_configs.setdefault("toc", {})["slugify"] = anchor
     evidence = ["similarities", "recommender-safety", "interval-honesty", "false-alarms", "performance"]
     rules = [
         {f"{family}: {FAMILIES[family]}": [{rule.code: _address(rule)} for rule in group]}
@@ -47,6 +49,12 @@ def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
         {"Statistics": ["statistics.md", *(f"{page}.md" for page in evidence)]},
     ]
     return config
+
+
+def anchor(heading: str, separator: str) -> str:
+    """Return the address of a heading: it begins with a letter, or the menu's script stumbles over it."""
+    slug: str = slugify(heading, separator)
+    return slug if slug[:1].isalpha() else f"section{separator}{slug}"
 
 
 def on_files(files: Files, config: ProperDocsConfig) -> Files:

@@ -113,7 +113,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "properdocs", "build", "--strict", "--site-dir", str(here)]
     path = os.pathsep.join([str(ROOT), str(ROOT / "integrations")])
     environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     return here
@@ -144,6 +144,13 @@ def test_a_rule_has_the_words_that_the_command_prints(code: str, site: Path) -> 
     shown = _words(main[main.index("<h1") : main.index("</div>")])
     printed = CliRunner().invoke(cli, ["rule", code]).output.split()
     assert shown == printed
+
+
+def test_the_menu_finds_every_heading(site: Path) -> None:
+    """Its script looks for `#id`, which is no selector where the id begins with a digit."""
+    for path in set(site.rglob("*.html")) - {site / "404.html"}:
+        ids = re.findall(r'<h[1-6][^>]* id="([^"]*)"', path.read_text())
+        assert [found for found in ids if not re.match("[a-z]", found)] == [], path.name
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
