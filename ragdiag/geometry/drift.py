@@ -115,7 +115,7 @@ def _unrelated(X: Float64, Y: Float64) -> float:
     """Return the cosine above which one in twenty pairs of different documents lies."""
     if len(X) < FEW:
         return -1.0
-    directions = [Z / np.maximum(np.linalg.norm(Z, axis=1), 1e-12)[:, None] for Z in (X, Y)]
+    directions = [V / np.maximum(np.linalg.norm(V, axis=1), 1e-12)[:, None] for V in (X, Y)]
     cosines = directions[0] @ directions[1].T
     return float(np.quantile(cosines[~np.eye(len(X), dtype=bool)], 0.95))
 

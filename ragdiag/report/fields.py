@@ -68,13 +68,6 @@ class Fields:
         """Return a finite number, or None for null and for nothing."""
         return None if key not in self else finite(self.raw(key), self.place(key))
 
-    def flag(self, key: str) -> bool:
-        """Return true or false."""
-        value = self.raw(key)
-        if not isinstance(value, bool):
-            raise ValueError(f"{self.place(key)} is neither true nor false")
-        return value
-
     def fields(self, key: str) -> Fields:
         """Return the object under `key`."""
         return Fields(self.raw(key), self.place(key))

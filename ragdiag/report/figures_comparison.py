@@ -9,14 +9,12 @@ import numpy as np
 from ragdiag.numbers import number, percent, probability, score
 from ragdiag.report.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, blank
 from ragdiag.report.labels import label
-from ragdiag.retrieval.comparison import Comparison, SimilarityScores
+from ragdiag.retrieval.comparison import WORDS, Comparison, SimilarityScores
 from ragdiag.retrieval.losses import Losses
 from ragdiag.retrieval.significance import SIGNIFICANT
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-WORDS = "BM25 (words)"
 
 
 def candidates(comparison: Comparison) -> list[tuple[str, SimilarityScores]]:

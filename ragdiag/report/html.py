@@ -23,6 +23,7 @@ from ragdiag.report.strips import strip
 from ragdiag.report.terminal import verdict
 from ragdiag.report.terminal_comparison import comparison_verdict
 from ragdiag.report.without_texts import without_texts
+from ragdiag.retrieval.comparison import WORDS
 from ragdiag.types import Severity
 
 _TEXT = 300
@@ -184,7 +185,7 @@ def _environment() -> Any:
         interval=interval,
         strip=lambda measure: Markup(strip(measure)),
     )
-    environment.globals["counted"] = counted
+    environment.globals.update(counted=counted, words=WORDS)
     return environment
 
 

@@ -13,7 +13,7 @@ from ragdiag.report.model import Report
 from ragdiag.report.terminal import verdict
 from ragdiag.report.terminal_comparison import comparison_verdict
 from ragdiag.report.terminal_findings import evidence
-from ragdiag.retrieval.comparison import Comparison
+from ragdiag.retrieval.comparison import WORDS, Comparison
 from ragdiag.types import Severity
 
 _TEXT = 200
@@ -88,7 +88,7 @@ def show_comparison(comparison: Comparison) -> str:
     rows = []
     for run in runs:
         paired = run.scores[metric]
-        name = "BM25 (words)" if run is comparison.lexical else run.similarity
+        name = WORDS if run is comparison.lexical else run.similarity
         shown = f"<b>{_safe(name)}</b>" if name == comparison.winner else _safe(name)
         delta = "baseline" if run is comparison.runs[0] else score(paired.delta, sign=True)
         p = "" if paired.p is None else probability(paired.p)

@@ -10,13 +10,12 @@ from rich.cells import cell_len
 from ragdiag.numbers import count, counted, number, probability, score
 from ragdiag.report.page import Page, Part
 from ragdiag.report.terminal_losses import advice, losses_section
-from ragdiag.retrieval.comparison import Comparison, PairedScore, SimilarityScores
+from ragdiag.retrieval.comparison import WORDS, Comparison, PairedScore, SimilarityScores
 from ragdiag.retrieval.losses import Cause
 from ragdiag.types import StoreInfo
 
 _SCORE, _DELTA, _P = 20, 23, 6
 _LEAST_NAME = 20
-_WORDS = "BM25 (words)"
 
 
 def comparison_to_text(
@@ -146,7 +145,7 @@ def _ordered(comparison: Comparison, metric: str) -> Iterator[tuple[SimilaritySc
     """Yield the baseline, then the others, best first; BM25 under its own name."""
     rest = [(run, run.similarity) for run in comparison.runs[1:]]
     if comparison.lexical is not None:
-        rest.append((comparison.lexical, _WORDS))
+        rest.append((comparison.lexical, WORDS))
     yield from ((run, run.similarity) for run in comparison.runs[:1])
     yield from sorted(rest, key=lambda pair: -(pair[0].scores[metric].mean.value or 0.0))
 

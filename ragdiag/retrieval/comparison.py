@@ -16,6 +16,7 @@ from ragdiag.types import Float64, Measure
 
 EQUAL_LENGTHS = "all vectors have one length, so that cosine, dot and L2 rank alike"
 MIN_EFFECT = 0.01  # of the metric that decides: the smallest difference that counts, unless another is asked for
+WORDS = "BM25 (words)"  # what a run by words is called beside similarities
 HARDLY_ABOVE = 0.05  # of the way from chance to a perfect ranking
 STILL_POOR = 0.2
 LEXICAL_FAR = 0.05  # English questions written beside English passages: .015 on a model that fits

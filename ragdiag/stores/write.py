@@ -96,7 +96,7 @@ def check_target(
 ) -> Target:
     """Return where a store would be written, or raise as `write_store` would; before the work, not after it.
 
-    Parameters are those of `write_store`. Nothing is written, and of the source no vector is read.
+    Parameters are those of `write_store`. Nothing is written, and of a live source nothing is read.
     """
     opener, rest, options = _dispatch(uri)
     assert opener.target is not None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ragdiag.changes.findings import finding_changes
@@ -40,11 +42,14 @@ def test_a_flip_at_the_threshold_is_none() -> None:
 
 
 def test_p_is_corrected_for_all_rules_that_looked() -> None:
-    # z = .12/.0424·1.96 = 5.5 alone; half-widths that make p = .004 alone fail with three rules and pass with one.
+    # Half-widths of .03 are .0424 together: z = 1.96 · .0623/.0424 = 2.88, p = .004.
     old, new = clean(0.1), hubs(0.1 + 0.0623)[0]
     three = one(old, new)
     assert three.p == pytest.approx(3 * 0.004, rel=0.02)
     assert not three.regression
+    alone = one(replace(old, passed=("HUB001",)), replace(new, passed=()))
+    assert alone.p == pytest.approx(0.004, rel=0.02)
+    assert alone.regression
 
 
 def test_a_milder_or_informative_finding_fails_nothing() -> None:
