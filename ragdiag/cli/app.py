@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -115,9 +116,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.Abort as error:
         if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D; we never ask anything
             raise error.__cause__ from None
-        return _interrupted()
+        return _interrupted(for_good=args is None)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(for_good=args is None)
     except OSError as error:
         if error.errno is None:
             raise
@@ -127,7 +128,9 @@ def main(args: Sequence[str] | None = None) -> int:
     return EXIT_USAGE
 
 
-def _interrupted() -> int:
+def _interrupted(*, for_good: bool) -> int:
+    if for_good:  # the process ends: who presses Ctrl-C again must not see it stumble over its last threads
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     complain("interrupted, nothing was written", kind="ragdiag")
     # Python dies of the signal, whatever is returned here, when the last code that ran from text ended by it: that of
     # a dataclass while a library is imported. So some more runs.

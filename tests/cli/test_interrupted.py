@@ -36,10 +36,11 @@ class Hitting(told.StderrProgress):
         super().__call__(stage, done, total)
 
 told.StderrProgress = Hitting
-if moment == "a thread searches":
-    upper = products.HostProducts.upper
+if moment in ("a thread searches", "threads search, again and again"):
+    upper, first = products.HostProducts.upper, [True]
     def hit_first(self, *args):
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() and first.pop():
+            first.append(moment != "a thread searches")
             hit()
         return upper(self, *args)
     products.HostProducts.upper = hit_first
@@ -56,7 +57,8 @@ if moment == "names change":
         put(*args, **options)
         hit()
     ragdiag.fixing.put = hit_twice
-sys.exit(main(sys.argv[2:]))
+sys.argv[1:] = sys.argv[2:]
+sys.exit(main())
 """
 
 # One that reads its store again and again, and says so at once.
@@ -119,6 +121,7 @@ def commands(given: Path) -> dict[str, list[str]]:
         ("audit", "reading the store"),
         ("audit", "searching the neighbours"),
         ("audit", "a thread searches"),
+        ("audit", "threads search, again and again"),
         ("audit", "text runs"),
         ("audit all", "comparing all pairs"),
         ("compare", "reading the store"),
@@ -155,5 +158,5 @@ def test_it_comes_too_late_when_names_change(given: Path) -> None:
     process = started(HIT, "names change", *commands(given)["fix to a folder"])
     out, err = process.communicate(timeout=180)
     assert (process.returncode, err) == (0, "")
-    assert "new.ragdiag" in out
+    assert "new.ragdiag" in "".join(out.split())  # a long path takes two lines
     assert sorted(os.listdir(given.parent / "out")) == ["new", "new.ragdiag"]
