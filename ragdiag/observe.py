@@ -137,7 +137,7 @@ def _second_pass(
     searches: dict[str, NeighborSearch] = {}
     found: dict[str, Neighbors] = {}
     for similarity in (base, *([] if base.name == "cosine" else [Cosine()])):
-        if everyone and is_symmetric(similarity, drawn.vectors[:PROBES]):
+        if everyone and is_symmetric(similarity, drawn.vectors):
             pairs = AllPairs(
                 similarity, drawn.vectors, drawn.positions, plan.k, seed=plan.seed % 2**64, products=engine.products
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -101,6 +102,7 @@ class HostProducts:
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or cores()
         self._own = threading.local()
+        self._made: tuple[int, ThreadPoolExecutor] | None = None
 
     def hold(self, X: Float32, rest: Float64) -> Held:
         """Keep the vectors with the rest, rounded up, as one more coordinate."""
@@ -172,23 +174,66 @@ class HostProducts:
         entries: Float32 = upper[row, column]
         return entries
 
-    @cached_property
-    def _blas(self) -> threadpoolctl.ThreadpoolController:
-        return threadpoolctl.ThreadpoolController()
-
-    @cached_property
+    @property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads, "ragdiag")  # kept, and with it the buffers of its threads
+        """Threads that are kept, and with them their buffers; a forked process has none of its parent's."""
+        if self._made is None or self._made[0] != os.getpid():
+            self._made = os.getpid(), ThreadPoolExecutor(self.threads, "ragdiag")
+        return self._made[1]
 
     def each(self, work: Callable[[T], None], tiles: Sequence[T]) -> None:
-        """Do tiles side by side; BLAS has one core for each, so that what is not BLAS runs on all of them too."""
-        # The threads of BLAS itself would wait for more work busily, and keep cores from these.
-        with self._blas.limit(limits=1, user_api="blas"):
-            if min(self.threads, len(tiles)) <= 1:
+        """Do tiles side by side; BLAS has one core for each, so that what is not BLAS runs on all of them too.
+
+        Called by the work itself, it does what it is given one after the other.
+        """
+        with _BLAS.one_thread():
+            if min(self.threads, len(tiles)) <= 1 or getattr(self._own, "works", False):
                 for tile in tiles:
                     work(tile)
                 return
-            list(self._pool.map(work, tiles))
+
+            def noted(tile: T) -> None:
+                self._own.works = True
+                work(tile)
+
+            waiting = [self._pool.submit(noted, tile) for tile in tiles]
+            try:
+                for one in waiting:
+                    one.result()
+            finally:
+                for one in waiting:
+                    one.cancel()
+                wait(waiting)
+
+
+class _Blas:
+    """One thread for BLAS, for as long as anybody in this process wants it so."""
+
+    def __init__(self) -> None:
+        self._lock, self._wanted = threading.Lock(), 0
+        self._limit: Any = None
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Keep BLAS to one thread: its own wait for more work busily, and keep cores from others."""
+        with self._lock:
+            self._wanted += 1
+            if self._wanted == 1:
+                self._limit = self._libraries.limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if self._wanted == 0:
+                    self._limit.restore_original_limits()
+
+    @cached_property
+    def _libraries(self) -> threadpoolctl.ThreadpoolController:
+        return threadpoolctl.ThreadpoolController()
+
+
+_BLAS = _Blas()
 
 
 def parts(n: int, threads: int, most: int | None = None) -> list[slice]:

@@ -10,6 +10,7 @@ from scipy import optimize, stats
 
 from ragdiag.types import Float64, Measure
 
+_WIDEST = 600.0  # of a logarithm: what float64 can hold
 Z = 1.959963984540054  # two-sided 95 %
 
 
@@ -21,7 +22,7 @@ def normal(value: float, variance: float, *, n: int, null: float | None = None) 
 
 def log_normal(value: float, log_variance: float, *, n: int, null: float | None = None) -> Measure:
     """Return the interval of a positive quantity that is symmetric on the log scale."""
-    factor = math.exp(Z * math.sqrt(max(log_variance, 0.0)))
+    factor = math.exp(min(Z * math.sqrt(max(log_variance, 0.0)), _WIDEST))
     return Measure(value, value / factor, value * factor, null, n)
 
 

@@ -22,6 +22,7 @@ _FARTHEST = 24
 LARGEST_SAMPLE = 2000
 _COORDINATES = 64  # principal components kept: two populations differ along the first ones
 _FEWEST = 10
+_ROUNDING = 1e-5  # of unit vectors, in all directions together, and some more
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Populations:
 def populations(X: Float32) -> Populations | None:
     """Split unit vectors in two where they separate best; None below forty distinct vectors.
 
+    Vectors that differ by the rounding of float32 alone are not distinct.
+
     Candidate directions are the first principal components and 24 vectors far from one another; each is
     cut where the variance within is least, and refined until it stands. Source of D: Ashman, Bird & Zepf
     1994, doi:10.1086/117248.
@@ -76,6 +79,8 @@ def populations(X: Float32) -> Populations | None:
     if len(first) < 4 * _FEWEST:
         return None
     Y = _principal(X[first].astype(np.float64))
+    if float(np.einsum("ij,ij->", Y, Y)) < len(Y) * _ROUNDING**2:
+        return None
     mask = _best_split(Y)
     if mask is None:
         return None

@@ -83,7 +83,7 @@ def tsne(picture: MapPicture, seed: int = 0) -> tuple[IntArray, Float32] | None:
     rows : ndarray of int64, shape (s,)
         Points that are laid out, at most 1,000: hubs and a part of each other layer, then any.
     coordinates : ndarray of float32, shape (s, 2)
-        None where there are fewer than ten points.
+        None where there are fewer than ten points, or all are one.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -95,7 +95,11 @@ def tsne(picture: MapPicture, seed: int = 0) -> tuple[IntArray, Float32] | None:
     order = rng.permutation(p)
     first = [row for mask in picture.layers.values() for row in order[mask[order]][: EMBEDDED // 8]]
     rows = np.array(list(dict.fromkeys([*first, *order]))[:EMBEDDED], dtype=np.int64)
+    points = picture.principal[rows]
+    spread = float(np.ptp(points, axis=0).max())
+    if not spread > 0:  # it divides by it
+        return None
     perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
     model = TSNE(2, init="pca", perplexity=perplexity, random_state=int(rng.integers(2**31)), max_iter=500)
     with threadpool_limits(1):  # sums in one order, so that a seed gives one picture
-        return rows, model.fit_transform(picture.principal[rows]).astype(np.float32)
+        return rows, model.fit_transform(points / np.float32(spread)).astype(np.float32)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+_LONGEST = 10_000  # characters of a name: twice the longest path
+
 
 class Fields:
     """One JSON object, and where it stands in the file.
@@ -53,9 +55,20 @@ class Fields:
             raise ValueError(f"{self.place(key)} is no text")
         return value
 
+    def name(self, key: str) -> str:
+        """Return a string that is to stand in a line: of at most 10,000 characters."""
+        value = self.text(key)
+        if len(value) > _LONGEST:
+            raise ValueError(f"{self.place(key)} has {len(value):,} characters")
+        return value
+
     def optional_text(self, key: str) -> str | None:
         """Return a string, or None for null and for nothing."""
         return self.text(key) if key in self else None
+
+    def optional_name(self, key: str) -> str | None:
+        """Return a string that is to stand in a line, or None for null and for nothing."""
+        return self.name(key) if key in self else None
 
     def whole(self, key: str) -> int:
         """Return a whole number that is not negative."""

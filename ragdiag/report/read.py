@@ -168,7 +168,7 @@ def _refuse_schema(found: Any, name: str) -> NoReturn:
         newer = int(version) > int(SCHEMA.partition("/")[2])
         can = "the ragdiag that wrote it, or a later one" if newer else "the ragdiag that wrote it"
         raise AuditFileError(f"{name} follows {found}, and this version reads {SCHEMA}", hint=f"{can} reads it")
-    if family.startswith("ragdiag."):
+    if family.startswith("ragdiag.") and len(family) < 40:
         raise AuditFileError(f"{name} is a {family} file and no audit", hint=_WRITE)
     raise AuditFileError(f"{name} is no audit of ragdiag", hint=_WRITE)
 
@@ -176,14 +176,14 @@ def _refuse_schema(found: Any, name: str) -> NoReturn:
 def _audit(top: Fields) -> SavedAudit:
     store, sampling, run = top.fields("store"), top.fields("sampling"), top.fields("run")
     comparison = top.fields("comparison") if "comparison" in top else None
-    metric = store.optional_text("metric")
+    metric = store.optional_name("metric")
     skipped = top.fields("skipped")
     return SavedAudit(
-        name=store.text("name"),
-        kind=store.text("kind"),
+        name=store.name("name"),
+        kind=store.name("kind"),
         count=store.whole("count"),
         dim=store.whole("dim"),
-        metric=None if metric is None else Metric(metric),
+        metric=None if metric is None else _metric(metric),
         measures=_measures(top.fields("measures")),
         proofs={} if comparison is None else _proofs(comparison),
         findings=tuple(_finding(Fields(one, "findings")) for one in top.items("findings")),
@@ -195,14 +195,20 @@ def _audit(top: Fields) -> SavedAudit:
         labelled=None if comparison is None else _labelled(comparison),
         has_comparison=comparison is not None,
         sketch=read_sketch(_object(top, "sketch")) if "sketch" in top else None,
-        model=top.optional_text("model") or "",
-        version=run.fields("versions").optional_text("ragdiag") or "",
-        started=run.optional_text("started") or "",
+        model=top.optional_name("model") or "",
+        version=run.fields("versions").optional_name("ragdiag") or "",
+        started=run.optional_name("started") or "",
     )
 
 
+def _metric(name: str) -> Metric:
+    if name not in {metric.value for metric in Metric}:
+        raise ValueError("store.metric is no metric")
+    return Metric(name)
+
+
 def _proofs(comparison: Fields) -> dict[str, Measure]:
-    metric = comparison.text("metric")
+    metric = comparison.name("metric")
     found = {}
     if "chosen" in comparison:
         found[f"{metric}.chosen"] = _measure(comparison.fields("chosen"))
@@ -242,9 +248,9 @@ def _finding(found: Fields) -> Finding:
         raise ValueError(f"{found.place('severity')} is no severity")
     remedy = found.fields("remedy")
     return Finding(
-        code=found.text("code"),
+        code=found.name("code"),
         severity=severity,
-        title=found.text("title"),
+        title=found.name("title"),
         message=found.text("message"),
         evidence=_measures(found.fields("evidence")),
         cost=found.fields("cost").text("text"),
@@ -269,7 +275,7 @@ def _labelled(found: Fields) -> Labelled | None:
         raise ValueError(f"{own.place('groups')} is no list of {len(ids)} groups")
     scores = own.fields("scores")
     by_metric = {name: _scores(scores, name, len(ids)) for name in scores.names()}
-    metric = found.text("metric")
+    metric = found.name("metric")
     if metric not in by_metric:
         raise ValueError(f"{own.place('scores')} lacks {metric}")
     return Labelled(found.text("baseline"), metric, found.number("min_effect") or 0.0, ids, tuple(groups), by_metric)

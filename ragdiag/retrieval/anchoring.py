@@ -202,7 +202,7 @@ def places(texts: Iterable[str], store: VectorStore, name: str) -> dict[str, Pla
             ids, way = equal[key], "normalised"
         if not ids:
             ids, way = parts.contexts[key].found()
-        found[text] = Place(tuple(ids) or (f"lost context {number}: {text[:60]}",), way)
+        found[text] = Place(tuple(ids) or (f"lost context {number}",), way)
     return found
 
 

@@ -30,7 +30,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Correction:
-    """a and [BᵀU, x, ‖U‖]/a of scaled mapped queries U, and the largest of each factor of the error, for ‖U‖ = 1."""
+    """a and [BᵀU, x, ‖U‖]/a of scaled mapped queries U, and the largest of each factor of the error, for ‖U‖ = 1.
+
+    A corrected product is at most `reach` times ‖β d⊥‖ + ‖[v, y, error]‖.
+    """
 
     scale: Float32
     along: Float32
@@ -39,6 +42,7 @@ class Correction:
     scale_most: float
     slant_most: float
     rest_most: float
+    reach: float
 
     def error(self, fit: Fit, lengths: Float64, slant: Float64, dim: int) -> Float64:
         """Return the error of the corrected product for each document, shape (n,), per unit of query length."""
@@ -74,14 +78,19 @@ def correction_of(search: NeighborSearch, queries: Float32, basis: Float32) -> C
     a[square == 0] = 1
     if not (a > 0).all():
         return None
+    with np.errstate(over="ignore"):
+        beside = np.concatenate([along, rounded_up(norms)[:, None]], axis=1) / a[:, None]
+    if not np.isfinite(beside).all():
+        return None
     return Correction(
         a,
-        np.concatenate([along, rounded_up(norms)[:, None]], axis=1) / a[:, None],
+        beside,
         across_most=_most(np.abs(a) * np.sqrt(square), norms),
         along_most=_most(row_norms(along), norms),
         scale_most=_most(np.abs(a), norms),
         slant_most=_most(np.linalg.norm(w, axis=1), norms),
         rest_most=error + UNIT_ROUNDOFF / 16,
+        reach=float((np.sqrt(square) + row_norms(beside)).max(initial=0.0)),
     )
 
 

@@ -16,6 +16,7 @@ from ragdiag.statistics.neighbors import NeighborSearch
 from ragdiag.types import Float32, Float64
 from ragdiag.vectors import row_norms
 
+LARGEST = 2.0**120  # of a corrected product: far below what float32 can hold
 WIDER = 4.0  # times the error of a product of its own: more, and a document gets that product
 
 
@@ -178,7 +179,9 @@ class SharedSearch:
         error *= 1 + 2.0**-20  # for its own rounding
         fit.scale[apart], fit.along[apart] = 0, 0
         along = np.concatenate([fit.along, rounded_up(error)[:, None]], axis=1)
-        return _Ready(documents, fit.scale, along, error, np.flatnonzero(apart), bool(apart.all()))
+        largest = correction.reach * (np.abs(fit.scale) * lengths + row_norms(along)).max()
+        alone = bool(apart.all()) or not largest < LARGEST
+        return _Ready(documents, fit.scale, along, error, np.flatnonzero(apart), alone)
 
 
 @dataclass(frozen=True)

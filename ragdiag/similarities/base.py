@@ -44,7 +44,10 @@ class Training:
 
 
 class Fitted(Protocol):
-    """A pair of maps, ready to use, and the arrays that make it."""
+    """A pair of maps, ready to use, and the arrays that make it.
+
+    Several threads map at once: a map keeps nothing between calls, and what it returns is nobody else's.
+    """
 
     def documents(self, X: Float32) -> Float32:
         """Map documents, shape (n, d), to shape (n, p); a zero row gives a zero row or one that scores low."""

@@ -14,9 +14,11 @@ from ragdiag.statistics.exact import Exact
 from ragdiag.statistics.neighbors import Neighbors
 from ragdiag.statistics.tuning import DOCUMENTS, QUERIES, promising, tuned
 from ragdiag.types import Float32, Float64, IntArray, Similarity
-from ragdiag.vectors import row_norms
+from ragdiag.vectors import quick_norms, row_norms
 
 TILE = 2048
+PROBED = 200  # vectors by which both maps are compared
+_FARTHEST = 2.0**60
 _FLOOR = 2.0**-55
 FEWEST = 4096  # documents among which a cheaper bound is looked for
 _SCORED = 1 << 16  # pairs that one core scores at a time
@@ -25,8 +27,16 @@ STAGE = "comparing all pairs"
 
 
 def is_symmetric(similarity: Similarity, vectors: Float32) -> bool:
-    """Whether both maps of `similarity` are one, so that a score is the same from both sides."""
-    return np.array_equal(similarity.queries(vectors), similarity.documents(vectors))
+    """Whether both maps of `similarity` are one, so that a score is the same from both sides.
+
+    Not where lengths are so far apart that no one scale suits all of them.
+    """
+    lengths = quick_norms(vectors)
+    lengths = lengths[lengths > 0]
+    if len(lengths) and lengths.max() > _FARTHEST * lengths.min():
+        return False
+    some = vectors[:PROBED]
+    return np.array_equal(similarity.queries(some), similarity.documents(some))
 
 
 class AllPairs:

@@ -114,12 +114,23 @@ class NeighborSearch:
         """Search rows `start`, `start` + 1, … of the store; only `usable` rows can be hits."""
         positions = start + np.flatnonzero(usable)
         vectors = vectors if len(positions) == len(vectors) else vectors[usable]
-        self._held_by(products)
-        products.each(
-            lambda part: self.search_mapped(positions[part], self.similarity.documents(vectors[part]), products),
-            parts(len(vectors), products.threads),
-        )
-        self.seen(vectors, products)
+        if len(vectors) == 0:
+            return
+        by_rows, by_queries = (parts(n, products.threads, most) for n, most in ((len(vectors), None), (self._m, TILE)))
+        queries = self._held_by(products)
+        if self._seen and len(by_rows) >= len(by_queries):
+            products.each(
+                lambda part: self.search_mapped(positions[part], self.similarity.documents(vectors[part]), products),
+                by_rows,
+            )
+        else:  # small blocks; and the first, of which the whole gives the first limits
+            documents = self.similarity.documents(vectors)
+            held = products.hold(*self.bound.lower(documents, long_enough(documents)))
+            products.each(
+                lambda tile: self.take(tile, positions, documents, products, products.upper(held, queries[tile])),
+                by_queries,
+            )
+        self._note(vectors, products)
 
     def search_mapped(self, positions: IntArray, documents: Float32, products: Products) -> None:
         """Search documents, shape (b, p), that the similarity has mapped; parts of a block may be searched at once."""
@@ -130,10 +141,13 @@ class NeighborSearch:
     @property
     def tiles(self) -> list[slice]:
         """The queries, some at a time."""
-        m = len(self.scaled)
-        return [slice(first, min(first + TILE, m)) for first in range(0, m, TILE)]
+        return [slice(first, min(first + TILE, self._m)) for first in range(0, self._m, TILE)]
 
-    def seen(self, vectors: Float32, products: Products) -> None:
+    @property
+    def _m(self) -> int:
+        return len(self.scaled)
+
+    def _note(self, vectors: Float32, products: Products) -> None:
         """Note that a block has been searched; now and then, look for a bound that makes the rest cheaper."""
         self._seen += len(vectors)
         if self._seen >= self._tune_at:
@@ -150,13 +164,11 @@ class NeighborSearch:
         rng = np.random.default_rng(0)
         some = rng.permutation(len(self.scaled))[:QUERIES]
         limit = np.ldexp(self._best.scores[some, -1], -self.exponents[some])
-        if len(self.scaled) < FEWEST or not np.isfinite(limit).all():
+        if self._m < FEWEST or not np.isfinite(limit).all():
             return
         documents = self.similarity.documents(vectors[rng.permutation(len(vectors))[:DOCUMENTS]])
         if promising(documents, self.scaled[some]):
-            self.bound = (
-                tuned(documents, self.scaled[some], limit, asked=len(self.scaled), candidate=candidate) or self.bound
-            )
+            self.bound = tuned(documents, self.scaled[some], limit, asked=self._m, candidate=candidate) or self.bound
             self._held = None
 
     def take(

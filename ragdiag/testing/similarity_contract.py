@@ -126,6 +126,18 @@ class SimilarityContract:
         np.testing.assert_array_equal(training.documents, before[0])
         np.testing.assert_array_equal(rows, before[1])
 
+    def test_what_is_mapped_is_nobody_elses(self) -> None:
+        """What one call returned is not changed by the next: several threads map at once."""
+        fitted = self._fitted()
+        for maps, one, other in (
+            (fitted.documents, _documents(4, 20), _documents(6, 20)),
+            (fitted.queries, _queries(5, 20), _queries(7, 20)),
+        ):
+            mapped = maps(one)
+            before = mapped.copy()
+            maps(other)
+            np.testing.assert_array_equal(mapped, before)
+
     def test_a_zero_vector_harms_nobody(self) -> None:
         """A zero document becomes zero or ranks last; a zero query has finite scores; nothing else changes."""
         fitted = self._fitted()

@@ -113,6 +113,34 @@ def test_an_audit_never_replaces_the_baseline_it_is_held_to(audit: str) -> None:
     assert Path("kept.json").read_bytes() == kept
 
 
+def test_a_file_that_is_not_there_yet_has_one_name() -> None:
+    code, _, _, err = gate("good.npy", baseline="new.json", audit="./bin/../new.json")
+    assert (code, err) == (2, "error: baseline and audit are one file: give two\n")
+    assert not Path("new.json").exists()
+
+
+def test_what_is_compared_is_what_was_written() -> None:
+    gate("good.npy")
+    Path("ragdiag-audit.json").rename("ragdiag-baseline.json")
+    gate("good.npy")
+    code, _, _, _ = gate("bad.npy", options="--output\nelsewhere.json\n--format\nterminal")
+    assert code == 1
+    assert not Path("elsewhere.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("store", "inputs", "said"),
+    [
+        ("", {}, "RAGDIAG_STORE says which store to audit, and is empty"),
+        ("good.npy", {"audit": "-"}, "audit is no name of a file"),
+        ("good.npy", {"baseline": "bin"}, "baseline is a folder: give a file"),
+    ],
+)
+def test_inputs_that_cannot_be_used(store: str, inputs: dict[str, str], said: str) -> None:
+    code, summary, outputs, err = gate(store, **inputs)
+    assert (code, summary, outputs, err) == (2, "", "", f"error: {said}\n")
+
+
 def test_a_name_writes_no_output_of_its_own() -> None:
     code, _, outputs, err = gate("good.npy", audit="a.json\nregression=false")
     assert (code, outputs, err) == (2, "", "error: audit is no name of a file\n")

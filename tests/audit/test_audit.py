@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ragdiag.report.json import to_json
 from ragdiag.retrieval.judgements import Judgements
 from ragdiag.stores import ArrayStore, ScannedStore
 from ragdiag.testing.worlds import isotropic, offset_normal
-from ragdiag.types import Batch, Float32, Measure, Shard, StoreInfo
+from ragdiag.types import Batch, Float32, Float64, Measure, Shard, StoreInfo
 from tests.audit.handbook import HANDBOOK, QUERY_VECTORS, corpus, planted
 
 WHOLE = Shard(0, 1)
@@ -416,3 +416,27 @@ def test_a_report_prints_itself(report: Report) -> None:
         assert finding.code in text
     assert report.store.count == len(corpus())
     assert isinstance(report.run.seconds, float)
+
+
+def _parallel(rng: np.random.Generator) -> Float64:
+    return np.outer(rng.uniform(0.5, 3, 100), rng.standard_normal(16))
+
+
+def _alike_but_for_noise(rng: np.random.Generator) -> Float64:
+    return rng.standard_normal(384) + 1e-7 * rng.standard_normal((400, 384))
+
+
+def _far_from_the_origin(rng: np.random.Generator) -> Float64:
+    return rng.standard_normal((200, 32)) + 1e6
+
+
+def _equal(rng: np.random.Generator) -> Float64:
+    return np.tile(np.eye(1, 16), (100, 1))
+
+
+@pytest.mark.parametrize("world", [_parallel, _alike_but_for_noise, _far_from_the_origin, _equal])
+def test_vectors_that_hardly_differ_are_reported_and_drawn(world: Callable[[np.random.Generator], Float64]) -> None:
+    report = audit(world(np.random.default_rng(0)))
+    assert report.measures["population.separation"].value is None
+    assert "ANI001" in {finding.code for finding in report.findings}
+    assert "<html" in report.to_html()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from ragdiag.engine import TorchEngine
 from ragdiag.engine.device import DeviceProducts, engine_for
 from ragdiag.engine.half import HalfProducts, rounded_down
-from ragdiag.engine.products import HostProducts, Products, rounded_up
+from ragdiag.engine.products import HostProducts, Products, parts, rounded_up
 from ragdiag.errors import ConfigError
 from ragdiag.statistics.bounds import Prefix, Whole
 from ragdiag.types import Float32, Float64
@@ -105,3 +108,63 @@ def test_engines_of_a_device() -> None:
     assert isinstance(TorchEngine(device="cpu").products, HostProducts)
     assert isinstance(HalfProducts(1), HostProducts)
     assert not isinstance(DeviceProducts("cpu", half=True), HostProducts)
+
+
+def _threads_of_blas() -> set[int]:
+    return {int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_blas_gets_its_threads_back_whoever_ends_first() -> None:
+    before = _threads_of_blas()
+    inside, others, within = threading.Barrier(2), threading.Barrier(2), []
+
+    def first(_: int) -> None:
+        inside.wait()  # both are in
+        within.append(_threads_of_blas())
+
+    def second(_: int) -> None:
+        inside.wait()
+        others.wait()  # the first has left
+        within.append(_threads_of_blas())
+
+    threads = [threading.Thread(target=HostProducts(2).each, args=(work, [0])) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    threads[0].join()
+    others.wait()
+    threads[1].join()
+    assert within == [{1}, {1}]
+    assert _threads_of_blas() == before
+
+
+def test_work_may_ask_for_more_work() -> None:
+    products, done = HostProducts(2), []
+    products.each(lambda i: products.each(lambda j: done.append((i, j)), [0, 1]), [0, 1])
+    assert sorted(done) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_a_failure_waits_for_the_others() -> None:
+    products, started, done = HostProducts(2), threading.Event(), []
+
+    def work(i: int) -> None:
+        if i == 0:
+            started.wait()
+            raise ValueError("the first")
+        started.set()
+        time.sleep(0.1)
+        done.append(i)
+
+    with pytest.raises(ValueError, match="the first"):
+        products.each(work, [0, 1])
+    assert done == [1]
+
+
+@pytest.mark.parametrize(
+    ("n", "threads", "most"), [(0, 2, None), (1, 7, 10), (511, 2, None), (512, 2, None), (9001, 3, 2000)]
+)
+def test_parts_cover_every_row_once(n: int, threads: int, most: int | None) -> None:
+    cut = parts(n, threads, most)
+    assert [row for part in cut for row in range(n)[part]] == list(range(n))
+    sizes = [part.stop - part.start for part in cut]
+    assert max(sizes, default=0) - min(sizes, default=0) <= 1
+    assert max(sizes, default=0) <= (most or n)

@@ -183,7 +183,9 @@ def test_any_value_of_any_other_type_is_read_or_refused_in_one_line(whole: dict[
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda found: found["store"].update(metric="manhattan"), "'manhattan' is not a valid Metric"),
+        (lambda found: found["store"].update(metric="manhattan"), "store.metric is no metric"),
+        (lambda found: found["store"].update(name="n" * 1_000_000), "store.name has 1,000,000 characters"),
+        (lambda found: found["comparison"].update(metric="m" * 1_000_000), "metric has 1,000,000 characters"),
         (lambda found: found["comparison"]["per_query"]["ids"].__setitem__(1, "q0"), "holds an id twice"),
         (lambda found: found["comparison"]["per_query"].update(ids=[], groups=[]), "ids names no query"),
         (

@@ -134,7 +134,8 @@ def test_one_product_serves_all_but_rescaled_axes(world: World, monkeypatch: pyt
     rng = np.random.default_rng(0)
     X, Q = world(rng, 500), world(rng, 60)
     alone: list[str] = []
-    monkeypatch.setattr(NeighborSearch, "search_mapped", lambda self, *_: alone.append(self.similarity.name))
+    for name in ("search", "search_mapped"):
+        monkeypatch.setattr(NeighborSearch, name, lambda self, *_: alone.append(self.similarity.name))
     _run(shared([NeighborSearch(fit, Q, 5) for fit in _fits(X, Q)]), X, np.ones(500, dtype=bool), 10**6)
     own = {"whitened(gamma=0.5)", "query-centred | whitened(gamma=0.5)", "z-score", "truncated(k=8)", "int8"}
     if world is _cone:  # float32 unit vectors are no scale of the rest, beside which their rounding is large
@@ -190,3 +191,21 @@ def test_other_steps_and_other_queries_stay_their_own() -> None:
     X = _normal(np.random.default_rng(0), 4)
     steps: list[Step] = [Count(), NeighborSearch(Cosine(), X[:2], 1), NeighborSearch(Cosine(), X[2:], 1)]
     assert shared(steps) == steps
+
+
+@pytest.mark.parametrize(("documents", "queries"), [(1e16, 1e-8), (1e10, 1e-20), (1.0, 1e-38), (1e17, 1e-5)])
+def test_together_as_apart_whatever_the_lengths(documents: float, queries: float) -> None:
+    """Where a shared product would leave the range of float32, too."""
+    rng = np.random.default_rng(8)
+    X, Q = _normal(rng, 300), _normal(rng, 20)
+    X[::2] *= np.float32(documents)
+    Q *= np.float32(queries)
+    apart, together = (
+        [NeighborSearch(parse(n).fit(Training(X)), Q, 10) for n in ("cosine", "dot", "l2")] for _ in "ab"
+    )
+    _run(list(apart), X, np.ones(300, dtype=bool), 100)
+    _run(shared(together), X, np.ones(300, dtype=bool), 100)
+    for a, b in zip(apart, together, strict=True):
+        assert (b.result().positions >= 0).all(), b.similarity.name
+        assert np.array_equal(a.result().positions, b.result().positions), b.similarity.name
+        assert np.array_equal(a.result().scores, b.result().scores), b.similarity.name

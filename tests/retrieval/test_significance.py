@@ -80,6 +80,7 @@ def test_p_is_that_of_all_sign_flips() -> None:
 def test_equal_runs_give_one() -> None:
     assert randomisation_test(np.zeros(10), rng()) == 1.0
     assert randomisation_test(np.array([0.5, -0.5]), rng()) == 1.0
+    assert randomisation_test(np.array([0.1, 0.3, -0.1, 0.0, -0.3]), rng()) == 1.0
 
 
 def test_holm_by_hand() -> None:

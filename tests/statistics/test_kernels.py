@@ -99,8 +99,21 @@ def test_every_pair_of_tiles_comes_once_and_no_tile_twice_in_a_round() -> None:
         assert sorted(seen) == [(i, j) for i in range(count) for j in range(i + 1, count)]
 
 
+def test_a_block_without_usable_rows_after_many_rows() -> None:
+    rng = np.random.default_rng(0)
+    X = normal(rng, 33_000, 8)
+    search = NeighborSearch(Cosine(), X[:600], 3)
+    search.search(0, X, np.ones(len(X), dtype=bool))
+    before = search.result()
+    search.search(len(X), X[:100], np.zeros(100, dtype=bool))
+    assert np.array_equal(search.result().positions, before.positions)
+
+
 def test_l2_is_not_symmetric() -> None:
     X = normal(np.random.default_rng(0), 10, 4)
+    far = X.copy()
+    far[0] *= np.float32(1e-19)
+    assert not is_symmetric(Dot(), far)
     assert is_symmetric(Cosine(), X)
     assert is_symmetric(Dot(), X)
     assert not is_symmetric(L2(), X)
