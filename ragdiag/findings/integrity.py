@@ -26,7 +26,8 @@ def _unusable(evidence: Evidence) -> Iterator[Finding]:
             "IDX001",
             Severity.ERROR,
             NON_FINITE.title,
-            f"{counted(len(bad), 'vector')} of {len(usable):,} hold NaN or infinity, or are longer than {LONGEST:.0e}.",
+            f"{counted(len(bad), 'vector')} of {len(usable):,} {'holds' if len(bad) == 1 else 'hold'} NaN or infinity,"
+            f" or {'is' if len(bad) == 1 else 'are'} longer than {LONGEST:.0e}.",
             {"vectors.unusable": Measure.counted(len(bad) / len(usable), n=len(usable), null=0.0)},
             "These documents are never found, and some engines return them for every query.",
             Remedy("Embed these documents again and replace them; look for overflow in half precision."),
@@ -60,7 +61,7 @@ def _zeros(evidence: Evidence) -> Iterator[Finding]:
             "IDX002",
             Severity.ERROR,
             ZERO.title,
-            f"{counted(len(zero), 'vector')} of {census.n:,} are zero.",
+            f"{counted(len(zero), 'vector')} of {census.n:,} {'is' if len(zero) == 1 else 'are'} zero.",
             {"vectors.zero": Measure.counted(len(zero) / census.n, n=census.n, null=0.0)},
             "A zero vector has no direction: cosine is undefined and the document is found by accident or never.",
             Remedy("Embed these documents again and replace them."),

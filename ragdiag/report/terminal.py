@@ -105,7 +105,8 @@ def _untested(report: Report) -> str:
     if reasons:
         few = list(dict.fromkeys(reasons))
         named = "; ".join(few[:_MOST_REASONS]) + ("; …" if len(few) > _MOST_REASONS else "")
-        parts.append(f"what {counted(len(reasons), 'rule')} could not look at ({named})")
+        rules = counted(len(reasons), "other rule" if report.comparison is None else "rule")
+        parts.append(f"what {rules} could not look at ({named})")
     return f" Not tested: {', and '.join(parts)}." if parts else ""
 
 

@@ -322,7 +322,7 @@ def test_a_clean_verdict_says_what_was_not_tested() -> None:
     assert verdict(replace(CLEAN, skipped=skipped)) == nothing + "."
     more = {**skipped, "IDX012": "no embedding model was given", "ANI002": "b", "ANI003": "b"}
     assert verdict(replace(CLEAN, skipped=more)) == (
-        nothing + ", and what 3 rules could not look at (no embedding model was given; b)."
+        nothing + ", and what 3 other rules could not look at (no embedding model was given; b)."
     )
     labelled = replace(CLEAN, comparison=COMPARISON, skipped={c: c for c in "abcd"}, findings=(NORMS,))
     assert verdict(labelled) == (
