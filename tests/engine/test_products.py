@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
-from ragdiag.engine import TorchEngine
+from ragdiag.engine import TorchEngine, products
 from ragdiag.engine.device import DeviceProducts, engine_for
 from ragdiag.engine.half import HalfProducts, rounded_down
 from ragdiag.engine.products import HostProducts, Products, parts, rounded_up
@@ -110,23 +109,35 @@ def test_engines_of_a_device() -> None:
     assert not isinstance(DeviceProducts("cpu", half=True), HostProducts)
 
 
-def _threads_of_blas() -> set[int]:
-    """Of numpy; other libraries with a BLAS of their own may have been loaded since it was looked for."""
-    return {int(library["num_threads"]) for library in threadpool_info() if "numpy" in library["filepath"]}
+class Libraries:
+    """Stands for the BLAS of this process."""
+
+    def __init__(self) -> None:
+        self.threads, self._before = 2, 0
+
+    def limit(self, *, limits: int, user_api: str) -> Libraries:
+        assert user_api == "blas"
+        self._before, self.threads = self.threads, limits
+        return self
+
+    def restore_original_limits(self) -> None:
+        self.threads = self._before
 
 
-def test_blas_gets_its_threads_back_whoever_ends_first() -> None:
-    before = _threads_of_blas()
+def test_blas_gets_its_threads_back_whoever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    blas, libraries = products._Blas(), Libraries()
+    blas.__dict__["_libraries"] = libraries
+    monkeypatch.setattr(products, "_BLAS", blas)
     inside, others, within = threading.Barrier(2), threading.Barrier(2), []
 
     def first(_: int) -> None:
         inside.wait()  # both are in
-        within.append(_threads_of_blas())
+        within.append(libraries.threads)
 
     def second(_: int) -> None:
         inside.wait()
         others.wait()  # the first has left
-        within.append(_threads_of_blas())
+        within.append(libraries.threads)
 
     threads = [threading.Thread(target=HostProducts(2).each, args=(work, [0])) for work in (first, second)]
     for thread in threads:
@@ -134,18 +145,18 @@ def test_blas_gets_its_threads_back_whoever_ends_first() -> None:
     threads[0].join()
     others.wait()
     threads[1].join()
-    assert within == [{1}, {1}]
-    assert _threads_of_blas() == before
+    assert within == [1, 1]
+    assert libraries.threads == 2
 
 
 def test_work_may_ask_for_more_work() -> None:
-    products, done = HostProducts(2), []
-    products.each(lambda i: products.each(lambda j: done.append((i, j)), [0, 1]), [0, 1])
+    host, done = HostProducts(2), []
+    host.each(lambda i: host.each(lambda j: done.append((i, j)), [0, 1]), [0, 1])
     assert sorted(done) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_a_failure_waits_for_the_others() -> None:
-    products, started, done = HostProducts(2), threading.Event(), []
+    host, started, done = HostProducts(2), threading.Event(), []
 
     def work(i: int) -> None:
         if i == 0:
@@ -156,7 +167,7 @@ def test_a_failure_waits_for_the_others() -> None:
         done.append(i)
 
     with pytest.raises(ValueError, match="the first"):
-        products.each(work, [0, 1])
+        host.each(work, [0, 1])
     assert done == [1]
 
 
