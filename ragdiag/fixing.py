@@ -212,8 +212,9 @@ def fix(
             with uninterrupted():
                 put(maps, beside, folder=True, overwrite=overwrite)
                 draft.put()
-            with opened_store(to) as there:
-                return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
+                # Interrupted here, it would say that nothing was written.
+                with opened_store(to) as there:
+                    return Fixed(info, there.info, beside, fitted.name, metric, comparison, *scores)
 
 
 def _broken(

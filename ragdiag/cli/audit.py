@@ -26,6 +26,7 @@ from ragdiag.cli.output import check_page, check_writable, deliver, deliver_page
 from ragdiag.config import AUDIT_FORMATS, FAIL_ON, load_config
 
 if TYPE_CHECKING:
+    from ragdiag.findings.finding import Finding
     from ragdiag.report.changes import Diff
     from ragdiag.report.model import Report
     from ragdiag.types import Severity
@@ -218,8 +219,10 @@ def _show(
     from ragdiag.report.terminal import verdict
     from ragdiag.report.terminal_diff import diff_verdict
 
+    def fails(finding: Finding) -> bool:
+        return _reaches(finding.severity, fail_on)
+
     def render(**looks: Any) -> str:
-        fails = lambda finding: _reaches(finding.severity, fail_on)  # noqa: E731
         return rendered(report, change, format_, fails=fails, gate=fail_on != "never", **looks)
 
     deliver(render, output, width=width, said=verdict(report) if change is None else diff_verdict(change))

@@ -31,9 +31,9 @@ def to_junit(
     titles : dict of str to str
         Of the rules, by code.
     diff : Diff, optional
-        The comparison with an earlier audit: a test case ``baseline`` of its own, which a regression
+        The comparison with an earlier audit: a test case ``baseline`` of its own.
     gate : bool
-        fails, if this is set.
+        Whether a regression fails that test case; else it is told there.
 
     Returns
     -------

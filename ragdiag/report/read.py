@@ -278,7 +278,7 @@ def _labelled(found: Fields) -> Labelled | None:
     metric = found.name("metric")
     if metric not in by_metric:
         raise ValueError(f"{own.place('scores')} lacks {metric}")
-    return Labelled(found.text("baseline"), metric, found.number("min_effect") or 0.0, ids, tuple(groups), by_metric)
+    return Labelled(found.name("baseline"), metric, found.number("min_effect") or 0.0, ids, tuple(groups), by_metric)
 
 
 def _scores(found: Fields, name: str, size: int) -> tuple[float, ...]:

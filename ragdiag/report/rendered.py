@@ -31,9 +31,9 @@ def rendered(
         Against an earlier audit; in JSON it stands under ``diff``.
     format_ : str
     fails : callable
-        For JUnit: whether a finding fails its test case. With `diff`, its regressions do instead,
+        For JUnit: whether a finding fails its test case. With `diff`, its regressions do instead.
     gate : bool
-        if they fail anything.
+        For JUnit, with `diff`: whether regressions fail anything.
     width, color, encoding
         Of the terminal.
     """
