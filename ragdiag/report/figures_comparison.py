@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ragdiag.report.labels import label
 from ragdiag.retrieval.comparison import WORDS, Comparison, SimilarityScores
 from ragdiag.retrieval.losses import Losses
 from ragdiag.retrieval.significance import SIGNIFICANT
+from ragdiag.types import Measure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,14 +43,7 @@ def differences_figure(comparison: Comparison) -> Figure:
         mode="markers",
         name="difference, 95 % interval",
         marker={"color": colors, "size": 10},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [(d.high if d.high is not None else v) - v for d, v in zip(deltas, values, strict=True)],
-            "arrayminus": [v - (d.low if d.low is not None else v) for d, v in zip(deltas, values, strict=True)],
-            "color": GREY,
-            "thickness": 2,
-        },
+        error_x=_error_bars(deltas, values, thickness=2),
         customdata=[
             f"{label(name)}<br>{score(p.delta, sign=True)}" + (f", p={probability(p.p)}" if p.p is not None else "")
             for name, p in shown
@@ -145,14 +140,7 @@ def size_figure(comparison: Comparison) -> Figure:
             mode="markers",
             name=name,
             marker={"color": color, "size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(m.high if m.high is not None else v) - v for m, v in zip(means, values, strict=True)],
-                "arrayminus": [v - (m.low if m.low is not None else v) for m, v in zip(means, values, strict=True)],
-                "color": GREY,
-                "thickness": 1,
-            },
+            error_y=_error_bars(means, values, thickness=1),
             customdata=[
                 f"{label(run.similarity)}<br>{number(run.bytes_per_vector or 0.0)} bytes, {score(mean)}"
                 for run, mean in zip(sized, means, strict=True)
@@ -161,3 +149,15 @@ def size_figure(comparison: Comparison) -> Figure:
         )
     figure.update_xaxes(type="log", dtick="D1")
     return figure
+
+
+def _error_bars(measures: Sequence[Measure], values: Sequence[float], *, thickness: int) -> dict[str, Any]:
+    """Return the intervals as plotly wants them: lengths to either side, 0 where there is none."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(m.high if m.high is not None else v) - v for m, v in zip(measures, values, strict=True)],
+        "arrayminus": [v - (m.low if m.low is not None else v) for m, v in zip(measures, values, strict=True)],
+        "color": GREY,
+        "thickness": thickness,
+    }
